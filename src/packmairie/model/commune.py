@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A commune as its file describes it: what the register knows, and what the technician decides."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+BRIQUE_NAMES = (
+    "messagerie",
+    "presence",
+    "partage",
+    "sauvegarde",
+    "postes",
+    "archivage",
+    "teletransmission",
+    "marches",
+    "signalement",
+)
+RESERVED_LOCAL_PARTS = ("postmaster", "abuse")
+SHARED_LOCAL_PART = "contact"
+PROBE_LOCAL_PART = "sonde"
+"""The technical account by which packmairie proves that mail arrives; it reads contact@ as an agent does."""
+
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+def _domain_name(value: str) -> str:
+    """Refuse what is not a lower-case host name of two labels or more (RFC 1123 §2.1; IDN in its xn-- form)."""
+    labels = value.split(".")
+    if len(value) > 253 or len(labels) < 2 or labels[-1].isdigit() or not all(map(_LABEL.fullmatch, labels)):
+        raise ValueError("n'est pas un nom de domaine (lettres minuscules sans accent, chiffres et tirets)")
+    return value
+
+
+def _luhn(value: str) -> str:
+    """Refuse a SIREN or SIRET whose check digit is wrong (ISO/IEC 7812-1 Annex B)."""
+    total = 0
+    for position, digit in enumerate(reversed(value)):
+        doubled = int(digit) * (2 if position % 2 else 1)
+        total += doubled - 9 if doubled > 9 else doubled
+    if total % 10:
+        raise ValueError("clé de contrôle fausse : une faute de frappe s'est glissée dans ce numéro")
+    return value
+
+
+def _plain_text(value: str) -> str:
+    """Refuse control characters, which no template, zone or shell should ever meet."""
+    if any(ord(character) < 32 or ord(character) == 127 for character in value):
+        raise ValueError("contient un caractère de contrôle")
+    return value
+
+
+DomainName = Annotated[str, StringConstraints(max_length=253), AfterValidator(_domain_name)]
+InseeCode = Annotated[str, StringConstraints(pattern=r"^([0-9]{2}|2[AB])[0-9]{3}$")]
+Siren = Annotated[str, StringConstraints(pattern=r"^[0-9]{9}$"), AfterValidator(_luhn)]
+Siret = Annotated[str, StringConstraints(pattern=r"^[0-9]{14}$"), AfterValidator(_luhn)]
+PostalCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{5}$")]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_plain_text)]
+SpfMechanism = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^[+?~-]?(include|a|mx|ip4|ip6|exists)(:[A-Za-z0-9._:/-]+)?(/[0-9]{1,3})?$", max_length=200
+    ),
+]
+"""One mechanism of RFC 7208 §5, never ``all``: the policy's end is not the commune's to write."""
+DeclaredText = Annotated[str, StringConstraints(max_length=300), AfterValidator(_plain_text)]
+LocalPart = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$")]
+MailAddress = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*@[a-z0-9.-]+\.[a-z]{2,}$", max_length=254)
+]
+
+
+class Strict(BaseModel):
+    """Base of every file's model: an unknown key is a typing error to be told, not to be ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DnsMode(StrEnum):
+    """Who publishes the commune's zone."""
+
+    GEREE = "geree"
+    EXTERNE = "externe"
+
+
+class Enregistrement(Strict):
+    """A record that the commune keeps in its managed zone beside those of its briques (another provider's MX …)."""
+
+    nom: Annotated[str, StringConstraints(pattern=r"^(@|[a-z0-9_*]([a-z0-9_.-]*[a-z0-9_])?)$")] = "@"
+    type: Literal["A", "AAAA", "CAA", "CNAME", "MX", "NS", "SRV", "TXT"]
+    valeurs: list[Annotated[str, StringConstraints(min_length=1, max_length=2000), AfterValidator(_plain_text)]] = (
+        Field(min_length=1)
+    )
+    ttl: int | None = Field(default=None, ge=60, le=86400)
+
+
+class Domaine(Strict):
+    """The commune's domain name."""
+
+    nom: DomainName = Field(description="Nom de domaine, par exemple riencourt-les-bapaume.fr")
+    dns: DnsMode = Field(
+        default=DnsMode.GEREE, description="geree : zone publiée par la plateforme ; externe : ailleurs"
+    )
+    enregistrements: list[Enregistrement] = Field(
+        default_factory=list, description="Enregistrements d'autres prestataires à garder dans la zone gérée"
+    )
+    confirme: bool = Field(default=True, description="false tant que le nom proposé n'est pas réservé par la commune")
+
+
+class Agent(Strict):
+    """Someone who works or sits at the mairie and has a mailbox."""
+
+    identifiant: LocalPart = Field(description="Partie gauche de l'adresse, par exemple prenom.nom")
+    nom: Text = Field(description="Nom affiché")
+    quota_mo: int | None = Field(
+        default=None, ge=50, le=100_000, description="Taille de la boîte en Mo, sinon celle du pack"
+    )
+
+
+class Epci(Strict):
+    """The intercommunality that the commune belongs to."""
+
+    siren: Siren
+    nom: Text
+
+
+class Convention(Strict):
+    """The commune's agreement with the operator."""
+
+    depuis: date = Field(description="Date de signature ; une commune conventionnée reste éligible")
+
+
+class ServicePublic(Strict):
+    """What Service-Public.gouv.fr declares for the mairie: the RPNT judges these, not what is deployed."""
+
+    courriel: DeclaredText | None = Field(default=None, description="Première adresse déclarée")
+    site: DeclaredText | None = Field(default=None, description="Premier site déclaré, avec https://")
+    constate_le: date = Field(description="Jour où la fiche a été lue")
+
+
+class Messagerie(Strict):
+    """What the commune adds to the pack's mail policy."""
+
+    alias: dict[LocalPart, list[LocalPart]] = Field(
+        default_factory=lambda: {"mairie": [SHARED_LOCAL_PART]},
+        description="Adresses supplémentaires et les boîtes qui les reçoivent",
+    )
+    spf: list[SpfMechanism] = Field(
+        default_factory=list, description="Mécanismes SPF d'autres expéditeurs, ex. include:spf.exemple.fr"
+    )
+
+
+class Commune(Strict):
+    """One tenant: a row of the official register plus what its file adds."""
+
+    insee: InseeCode = Field(description="Code officiel géographique")
+    nom: Text
+    departement: Annotated[str, StringConstraints(pattern=r"^([0-9]{2}|2[AB])$")]
+    siren: Siren
+    siret: Siret
+    codes_postaux: list[PostalCode] = Field(min_length=1)
+    population: int = Field(ge=0, description="Population municipale au millésime indiqué")
+    millesime: int = Field(ge=2000, le=2100)
+    epci: Epci | None = None
+    latitude: float = Field(ge=-90, le=90, description="Degrés WGS84")
+    longitude: float = Field(ge=-180, le=180, description="Degrés WGS84")
+    domaine: Domaine
+    convention: Convention | None = None
+    derogation: Text | None = Field(default=None, description="Motif d'une admission hors des règles d'éligibilité")
+    agents: list[Agent] = Field(default_factory=list)
+    messagerie: Messagerie = Field(default_factory=Messagerie)
+    existant: dict[str, Text] = Field(
+        default_factory=dict, description="Briques que la commune a déjà et par qui : vérifiées, jamais déployées"
+    )
+    service_public: ServicePublic | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Commune:
+        reasons = [f"existant : « {name} » n'est pas une brique" for name in self.existant if name not in BRIQUE_NAMES]
+        if not self.siret.startswith(self.siren):
+            reasons.append("siret : ne commence pas par le SIREN")
+        if not self.insee.startswith(self.departement):
+            reasons.append("departement : ne correspond pas au code INSEE")
+        reasons += self._address_conflicts()
+        if self.loses_its_mail():
+            reasons.append(
+                "domaine : la zone gérée n'aurait pas de MX et la messagerie existante ne recevrait plus rien"
+                " (ajouter ses MX, SPF… dans domaine.enregistrements, ou choisir dns: externe)"
+            )
+        if reasons:
+            raise ValueError(" ; ".join(reasons))
+        return self
+
+    def loses_its_mail(self) -> bool:
+        """Tell whether publishing the zone would cut mail that another provider serves."""
+        return (
+            self.domaine.dns is DnsMode.GEREE
+            and not self.deploys("messagerie")
+            and not any(record.type == "MX" for record in self.domaine.enregistrements)
+        )
+
+    def _address_conflicts(self) -> list[str]:
+        names = [agent.identifiant for agent in self.agents]
+        fixed = {SHARED_LOCAL_PART, PROBE_LOCAL_PART, *RESERVED_LOCAL_PARTS}
+        reasons = [f"agents : « {name} » est en double" for name in sorted({n for n in names if names.count(n) > 1})]
+        reasons += [f"agents : « {name} » est réservé" for name in names if name in fixed]
+        boxes = {*names, SHARED_LOCAL_PART}
+        for alias, targets in self.messagerie.alias.items():
+            if alias in boxes or alias == PROBE_LOCAL_PART:
+                reasons.append(f"messagerie.alias : « {alias} » est déjà une boîte")
+            if not targets:
+                reasons.append(f"messagerie.alias : « {alias} » ne mène à aucune boîte")
+            reasons += [
+                f"messagerie.alias : « {alias} » mène à « {target} », qui n'existe pas"
+                for target in targets
+                if target not in boxes
+            ]
+        return reasons
+
+    def deploys(self, brique: str) -> bool:
+        """Tell whether packmairie deploys this brique here (what the commune already has is only checked)."""
+        return brique not in self.existant

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a check asks of the world, and what the world may answer.
+
+A brique says which probe it needs and how to judge the answer; engines ask.
+Neither knows the other. An answer is one of three: found, absent, or no answer —
+which is how a timeout can never be read as "missing".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from packmairie.model.preuve import State
+
+
+@dataclass(frozen=True)
+class DnsQuery:
+    """Ask for a record set; ``server`` is an address, or ``None`` for the pack's resolvers."""
+
+    name: str
+    type: str
+    server: str | None = None
+
+
+@dataclass(frozen=True)
+class SpfReview:
+    """Evaluate the SPF policy of a domain as a receiver would (RFC 7208 §4.6.4)."""
+
+    domain: str
+
+
+@dataclass(frozen=True)
+class MxLocation:
+    """Locate the first resolvable mail server of a domain, by the country of its IPv4 addresses."""
+
+    domain: str
+
+
+@dataclass(frozen=True)
+class TlsHandshake:
+    """Open TLS on a port and read the certificate; ``starttls`` names the protocol spoken before."""
+
+    host: str
+    port: int
+    starttls: Literal["", "smtp", "imap"] = ""
+
+
+@dataclass(frozen=True)
+class HttpGet:
+    """Fetch one page over HTTP(S), redirects not followed."""
+
+    url: str
+
+
+@dataclass(frozen=True)
+class MailRoundTrip:
+    """Send from the witness mailbox to ``address``, find it there, answer, read the witness's verdict.
+
+    ``login`` is the technical account of the commune; ``secret`` names its password in the commune's vault.
+    """
+
+    commune: str
+    address: str
+    login: str
+    secret: str
+
+
+@dataclass(frozen=True)
+class HostReading:
+    """Read a few figures on a shared host over SSH: disk, failed units, certificate files, clock."""
+
+    host: str
+
+
+Probe = DnsQuery | SpfReview | MxLocation | TlsHandshake | HttpGet | MailRoundTrip | HostReading
+
+
+@dataclass(frozen=True)
+class Found:
+    """The world answered; ``value`` has the shape that the probe's kind documents."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class Absent:
+    """The world answered that there is no such thing (NXDOMAIN, connection refused, 404)."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Unanswered:
+    """Nobody answered, or nobody could be asked: nothing is known."""
+
+    reason: str
+
+
+Answer = Found | Absent | Unanswered
+
+
+@dataclass(frozen=True)
+class DnsAnswer:
+    """A record set (value of :class:`DnsQuery`).
+
+    ``values`` are in presentation form, host names lower-case with their final dot, TXT joined and unquoted, sorted.
+    ``authenticated`` says that the resolver validated it (AD bit, RFC 4035 §3.2.3).
+    """
+
+    values: tuple[str, ...]
+    authenticated: bool = False
+
+
+@dataclass(frozen=True)
+class SpfFindings:
+    """What an evaluation of SPF found (value of :class:`SpfReview`)."""
+
+    record: str
+    lookups: int
+    error: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where a mail server stands (value of :class:`MxLocation`): address → country code, ``""`` when unknown."""
+
+    server: str
+    countries: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What a handshake tells of the certificate (value of :class:`TlsHandshake`)."""
+
+    names: tuple[str, ...]
+    issuer: str
+    not_after: datetime
+    trusted: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a fetch tells (value of :class:`HttpGet`)."""
+
+    status: int
+    headers: dict[str, str]
+    body: str
+
+
+@dataclass(frozen=True)
+class RoundTrip:
+    """What a mail round trip tells: the step reached and the verdicts read at the witness's end.
+
+    ``steps`` maps each step's French name to its duration in seconds. ``failed`` is the step that failed, with
+    ``reason``. ``authentication`` maps ``spf``, ``dkim``, ``dmarc`` to the witness's word (``pass``, ``fail`` …).
+    """
+
+    steps: dict[str, float]
+    failed: str = ""
+    reason: str = ""
+    authentication: dict[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """What a host says of itself (value of :class:`HostReading`).
+
+    ``disks`` maps a mount point to (free bytes, total bytes). ``units`` maps the units asked about to their
+    state (``active``, ``failed`` …).
+    """
+
+    disks: dict[str, tuple[int, int]]
+    units: dict[str, str]
+    failed_units: tuple[str, ...]
+    reboot_required: bool = False
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a judge concludes from an answer; :class:`packmairie.model.preuve.Preuve` without its identity."""
+
+    state: State
+    measured: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing to prove: its identity, what it asks, and how the answers are judged.
+
+    ``judge`` is pure; it receives the answers in the order of ``probes``. ``title`` names the check to a mayor.
+    """
+
+    brique: str
+    name: str
+    expected: str
+    probes: tuple[Probe, ...]
+    judge: Callable[[tuple[Answer, ...]], Verdict]
+    rpnt: str | None = None
+    title: str = ""
+
+
+def conforme(measured: str) -> Verdict:
+    """Return the verdict that all is as expected."""
+    return Verdict(State.CONFORME, measured)
+
+
+def non_conforme(measured: str, remedy: str) -> Verdict:
+    """Return the verdict that something is wrong, with its mend."""
+    return Verdict(State.NON_CONFORME, measured, remedy)
+
+
+def non_verifie(reason: str, remedy: str = "Relancer la vérification ; si cela dure, vérifier le réseau.") -> Verdict:
+    """Return the verdict that nothing could be established."""
+    return Verdict(State.NON_VERIFIE, reason, remedy)
