@@ -173,8 +173,12 @@ def init(
 def secrets(pack: _Pack = DEFAULT_PACK, as_json: _Json = False) -> None:
     """Générer les secrets qui manquent, chiffrés ; ceux qui existent ne changent jamais."""
     console = environment()
+    # The briques are loaded for this command alone: the others must answer at once.
+    from packmairie.operations.secrets import generate_secrets  # noqa: PLC0415
+
+    loaded = load_pack(pack)
     with console.progress("Génération des secrets") as progress:
-        loaded, created = operations.generate_secrets(pack, progress)
+        created = len(generate_secrets(loaded, pack, progress))
     if as_json:
         console.json({"pack": str(pack), "communes": len(loaded.communes), "created": created})
         return

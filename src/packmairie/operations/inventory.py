@@ -13,7 +13,7 @@ from packmairie.inventory.atomic import write_new_files
 from packmairie.inventory.loader import PACK_FILE, check_new, load_pack, read_contents
 from packmairie.inventory.schema import SCHEMAS_FOLDER, write_schemas
 from packmairie.inventory.source import forbidden_code
-from packmairie.inventory.vault import Vault, ensure_vault_password
+from packmairie.inventory.vault import ensure_vault_password
 from packmairie.inventory.writer import commune_path, commune_text, pack_files, schema_line, write_communes
 from packmairie.model.commune import Commune, DnsMode, DomainName, Text
 from packmairie.model.pack import Eligibilite, Pack
@@ -142,31 +142,6 @@ def commune_of(pack: Pack, insee: str) -> Commune:
             f"l'ajouter : packmairie inventory add {insee}" if insee in table() else "voir : packmairie inventory list"
         )
         raise fail(f"commune {insee}", f"n'est pas dans le pack {pack.folder}", remedy) from None
-
-
-def generate_secrets(folder: Path, progress: Callable[[int, int], None] = lambda done, total: None) -> tuple[Pack, int]:
-    """Given a pack's folder, create every secret that its briques wish and that its vault lacks.
-
-    Return the pack and how many were created. Raise PackmairieError.
-    """
-    # The briques are loaded for this command alone: the others must answer at once.
-    from packmairie.operations.desired import missing_secrets, wished_secrets  # noqa: PLC0415
-
-    pack = load_pack(folder)
-    ensure_vault_password(folder)
-    vault = Vault(folder)
-    wishes = dict(wished_secrets(pack))
-    vault.read_all(wishes)
-    created = len(missing_secrets(pack, vault))
-    if created:
-        finished: list[str] = []
-
-        def done(name: str) -> None:
-            finished.append(name)
-            progress(len(finished), len(wishes))
-
-        vault.generate(wishes, done)
-    return pack, created
 
 
 def _not_written(folder: Path, error: OSError) -> PackmairieError:

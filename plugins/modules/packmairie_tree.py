@@ -1,0 +1,476 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Make a set of files on the host equal to a wished tree, in one execution."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: packmairie_tree
+short_description: Make a host's files equal to a wished tree, all communes at once
+description:
+  - Compares every wished file with the host's copy, replaces what differs atomically,
+    removes what the tree owned and no longer wants, and says which commune each change belongs to.
+  - Nothing is replaced when a validation command refuses one of the new files.
+  - Called through the action plugin of the same name, which renders the files on the controller
+    and sends only the content that the host lacks.
+options:
+  tree:
+    description: Name of the tree; the list of the files it owns is kept on the host under this name.
+    type: str
+    required: true
+  files:
+    description: The wished files, with C(path), C(mode), C(owner), C(group), C(secret), C(once), C(shared) and
+      C(parts), each with C(commune), C(sha256), and C(content) (zlib, base64) where the host asked for it.
+    type: list
+    elements: dict
+    required: true
+  communes:
+    description: The communes that this run is about; files and parts of others are left alone. Empty means all.
+    type: list
+    elements: str
+    default: []
+  directories:
+    description: Directories to create with other attributes than root, 0755.
+    type: list
+    elements: dict
+    default: []
+  exclusive:
+    description: Directories in which nothing else may stand; other files there are removed.
+    type: list
+    elements: path
+    default: []
+  validate:
+    description: Validation command by path; C(%s) is the new file, not yet in place.
+    type: dict
+    default: {}
+  check:
+    description: Commands run once the files are in place, for configurations that read one another; when one
+      refuses, every file is put back as it was.
+    type: list
+    elements: str
+    default: []
+  phase:
+    description: C(inspect) only says what differs, C(apply) also does it.
+    type: str
+    choices: [inspect, apply]
+    required: true
+author:
+  - packmairie
+"""
+
+EXAMPLES = r"""
+- name: Lay the mail maps of every commune
+  packmairie_tree:
+    tree: postfix
+    exclusive: [/etc/postfix/communes]
+"""
+
+RETURN = r"""
+changes:
+  description: One entry a file or part of a file that changed, with action, path, commune and detail.
+  type: list
+  returned: always
+wanted:
+  description: The paths whose content the host needs (phase inspect).
+  type: list
+  returned: when phase is inspect
+"""
+
+import base64
+import contextlib
+import difflib
+import grp
+import hashlib
+import json
+import os
+import pwd
+import re
+import shlex
+import stat
+import tempfile
+import zlib
+
+from ansible.module_utils.basic import AnsibleModule
+
+STATE_FOLDER = "/var/lib/packmairie/trees"
+TEMPORARY_PREFIX = ".packmairie-tree-"
+PART_MARK = re.compile(r"^# >>> (?P<commune>\S+)$")
+PLATFORM_PART = "plateforme"
+SECRET_TEXT = "(contenu secret)"
+
+
+def split_parts(text):
+    """Given a shared file's text, return {commune: content}; text before any mark belongs to nobody (``None``)."""
+    parts = {}
+    owner = None
+    for line in text.splitlines(keepends=True):
+        mark = PART_MARK.match(line)
+        if mark:
+            owner = mark.group("commune")
+            parts.setdefault(owner, "")
+        else:
+            parts[owner] = parts.get(owner, "") + line
+    return parts
+
+
+def join_parts(parts):
+    """Given {commune: content}, return a shared file's text, the platform first, then communes by code."""
+    names = sorted(parts, key=lambda name: (name is not None, name != PLATFORM_PART, name))
+    return "".join((f"# >>> {name}\n" if name else "") + parts[name] for name in names)
+
+
+def digest(text):
+    """Return the SHA-256 of a text, hexadecimal."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def unified(before, after):
+    """Return the changed lines of a text with one line of context, without file headers."""
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=1)
+    return "\n".join(line for line in lines if not line.startswith(("---", "+++")))
+
+
+def describe(wish, before, after):
+    """Given a wish and both texts (``before`` is None when absent), return the changes, one a part that differs."""
+    if wish["shared"]:
+        old, new = split_parts(before or ""), split_parts(after)
+    else:
+        name = wish["parts"][0].get("commune")
+        old, new = ({} if before is None else {name: before}), {name: after}
+    changes = []
+    for name in [*new, *(name for name in old if name not in new)]:
+        if name in old and name in new and old[name] == new[name]:
+            continue
+        action = "update" if name in old and name in new else "create" if name in new else "delete"
+        detail = SECRET_TEXT if wish["secret"] else unified(old.get(name, ""), new.get(name, ""))
+        commune = None if name == PLATFORM_PART else name
+        changes.append({"action": action, "path": wish["path"], "commune": commune, "detail": detail})
+    return changes or [{"action": "update", "path": wish["path"], "commune": None, "detail": "ordre des parties"}]
+
+
+def read(path):
+    """Return the bytes of a regular file, or None when there is none."""
+    try:
+        with open(path, "rb") as handle:
+            return handle.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def owner_ids(wish):
+    """Return (uid, gid) of a wish, None for a user or group that does not exist yet."""
+    uid = gid = None
+    with contextlib.suppress(KeyError):
+        uid = pwd.getpwnam(wish.get("owner") or "root").pw_uid
+    with contextlib.suppress(KeyError):
+        gid = grp.getgrnam(wish.get("group") or "root").gr_gid
+    return uid, gid
+
+
+def attributes_differ(path, wish):
+    """Tell whether an existing file or directory has another mode, owner or group than wished."""
+    info = os.lstat(path)
+    uid, gid = owner_ids(wish)
+    return (
+        stat.S_IMODE(info.st_mode) != int(wish["mode"], 8)
+        or uid is None
+        or gid is None
+        or (info.st_uid, info.st_gid) != (uid, gid)
+    )
+
+
+def sync_folder(path):
+    """Make renames in a folder durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class TreeRun:
+    """One comparison, and one application, of a tree."""
+
+    def __init__(self, module):
+        self.module = module
+        self.params = module.params
+        self.files = {wish["path"]: wish for wish in self.params["files"]}
+        self.state_path = os.path.join(STATE_FOLDER, self.params["tree"] + ".json")
+        self.changes = []
+        self.diffs = []
+        self.wanted = []
+        self.attributes_only = []
+
+    def owned_before(self):
+        """Return {path: commune} of what this tree owned after its last run."""
+        content = read(self.state_path)
+        if content is None:
+            return {}
+        try:
+            return json.loads(content)["owned"]
+        except (ValueError, KeyError):
+            self.module.warn("l'état de l'arbre {} est illisible, il est refait".format(self.params["tree"]))
+            return {}
+
+    def selected(self, commune):
+        """Tell whether this run is about this commune (the platform's own files always are)."""
+        return not self.params["communes"] or commune in (None, PLATFORM_PART) or commune in self.params["communes"]
+
+    def compare(self):
+        """Find the files whose content or attributes differ, part by part for shared files."""
+        for path, wish in self.files.items():
+            current = read(path)
+            if not wish["shared"] and not self.selected(wish["parts"][0].get("commune")):
+                continue
+            if current is not None and wish["once"]:
+                continue
+            if current is None or os.path.islink(path) or self.content_differs(wish, current):
+                self.wanted.append(path)
+            elif attributes_differ(path, wish):
+                self.attributes_only.append(path)
+
+    def content_differs(self, wish, current):
+        """Compare the digests of the parts that this run is about."""
+        try:
+            text = current.decode("utf-8")
+        except UnicodeDecodeError:
+            return True
+        if not wish["shared"]:
+            return digest(text) != wish["parts"][0]["sha256"]
+        old = {name: digest(content) for name, content in split_parts(text).items()}
+        new = {part.get("commune") or PLATFORM_PART: part["sha256"] for part in wish["parts"]}
+        names = [name for name in {**old, **new} if self.selected(name)]
+        return any(old.get(name) != new.get(name) for name in names)
+
+    def assemble(self, wish):
+        """Return the text to write: the wished parts, and the host's own for communes not selected."""
+        contents = {}
+        for part in wish["parts"]:
+            if not self.selected(part.get("commune")):
+                continue
+            if part.get("content") is None:
+                self.module.fail_json(msg="{} : contenu non reçu, le fichier a changé entre-temps".format(wish["path"]))
+            name = part.get("commune") or PLATFORM_PART
+            contents[name] = zlib.decompress(base64.b64decode(part["content"])).decode("utf-8")
+        if not wish["shared"]:
+            return "".join(contents.values())
+        current = split_parts((read(wish["path"]) or b"").decode("utf-8", "replace"))
+        kept = {name: text for name, text in current.items() if name is not None and not self.selected(name)}
+        return join_parts({**kept, **contents})
+
+    def leftovers(self):
+        """Return {path: commune} of the files to remove: owned before, or standing in an exclusive folder."""
+        owned = self.owned_before()
+        gone = {path: commune for path, commune in owned.items() if path not in self.files and os.path.lexists(path)}
+        for folder in self.params["exclusive"]:
+            for parent, _folders, names in os.walk(folder):
+                for name in names:
+                    path = os.path.join(parent, name)
+                    if path not in self.files and not name.startswith(TEMPORARY_PREFIX):
+                        gone[path] = owned.get(path)
+        return {path: gone[path] for path in sorted(gone) if self.selected(gone[path])}
+
+    def folders_to_mend(self):
+        """Return the wished directories that are absent or have other attributes."""
+        return [
+            wish
+            for wish in self.params["directories"]
+            if not os.path.isdir(wish["path"]) or attributes_differ(wish["path"], wish)
+        ]
+
+    def record(self, path, after):
+        """Note the changes of one file, with a diff unless it is secret."""
+        wish = self.files[path]
+        current = read(path)
+        before = None if current is None else current.decode("utf-8", "replace")
+        self.changes.extend(describe(wish, before, after))
+        shown = ("", after) if before is None else (before, after)
+        if wish["secret"]:
+            shown = ("" if before is None else SECRET_TEXT + "\n", SECRET_TEXT + " : nouveau\n")
+        self.diffs.append({"before_header": path, "after_header": path, "before": shown[0], "after": shown[1]})
+
+    def make_folder(self, path):
+        """Create the missing parents of a file, root's and 0755."""
+        if path and not os.path.isdir(path):
+            self.make_folder(os.path.dirname(path))
+            os.mkdir(path, 0o755)
+
+    def mend_folders(self, folders):
+        """Create the wished directories and set their attributes."""
+        for wish in folders:
+            self.make_folder(wish["path"])
+            self.set_attributes(wish["path"], wish)
+
+    def set_attributes(self, path, wish):
+        """Set owner, group and mode; fail with the name of a user or group that does not exist."""
+        uid, gid = owner_ids(wish)
+        if uid is None or gid is None:
+            self.module.fail_json(
+                msg="{} : l'utilisateur {} ou le groupe {} n'existe pas".format(
+                    path, wish.get("owner"), wish.get("group")
+                )
+            )
+        os.chown(path, uid, gid, follow_symlinks=False)
+        os.chmod(path, int(wish["mode"], 8))
+
+    def stage(self, path, text):
+        """Write a new file beside its destination, synced, with its final attributes; return the temporary path."""
+        folder = os.path.dirname(path)
+        self.make_folder(folder)
+        descriptor, temporary = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=folder)
+        with os.fdopen(descriptor, "wb") as handle:
+            handle.write(text.encode("utf-8"))
+            handle.flush()
+            os.fsync(handle.fileno())
+        self.set_attributes(temporary, self.files[path])
+        return temporary
+
+    def check(self, path, temporary):
+        """Return the reason why the validation command refuses a staged file, or None."""
+        command = self.params["validate"].get(path)
+        if not command:
+            return None
+        code, out, err = self.module.run_command([part.replace("%s", temporary) for part in shlex.split(command)])
+        return None if code == 0 else f"{path} : refusé par « {command} » : {(err or out).strip()[-2000:]}"
+
+    def replace(self, contents, leftovers):
+        """Stage and validate everything, put it in place, and put it all back if the whole is then refused."""
+        before = {path: self.snapshot(path) for path in [*contents, *leftovers]}
+        staged = {}
+        try:
+            for path, text in contents.items():
+                staged[path] = self.stage(path, text)
+            refusals = [reason for reason in (self.check(path, new) for path, new in staged.items()) if reason]
+            if refusals:
+                self.module.fail_json(msg="rien n'a été remplacé ; " + " ; ".join(refusals))
+            for path in list(staged):
+                os.replace(staged[path], path)
+                del staged[path]
+        finally:
+            for temporary in staged.values():
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(temporary)
+        for path in leftovers:
+            os.unlink(path)
+        for folder in {os.path.dirname(path) for path in before}:
+            if os.path.isdir(folder):
+                sync_folder(folder)
+        for command in self.params["check"]:
+            code, out, err = self.module.run_command(shlex.split(command))
+            if code != 0:
+                self.restore(before)
+                reason = (err or out).strip()[-2000:]
+                self.module.fail_json(msg=f"tout a été remis comme avant ; « {command} » refuse : {reason}")
+
+    def snapshot(self, path):
+        """Return (content, mode, uid, gid) of a file, or None when it is absent."""
+        content = read(path)
+        if content is None:
+            return None
+        info = os.lstat(path)
+        return content, stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid
+
+    def restore(self, before):
+        """Put files back as they were before this run."""
+        for path, known in before.items():
+            if known is None:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(path)
+                continue
+            content, mode, uid, gid = known
+            descriptor, temporary = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=os.path.dirname(path))
+            with os.fdopen(descriptor, "wb") as handle:
+                handle.write(content)
+                os.fsync(handle.fileno())
+            os.chown(temporary, uid, gid)
+            os.chmod(temporary, mode)
+            os.replace(temporary, path)
+
+    def save_state(self):
+        """Remember what the tree owns, atomically."""
+        owned = {path: commune for path, commune in self.owned_before().items() if not self.selected(commune)}
+        for path, wish in self.files.items():
+            commune = None if wish["shared"] else wish["parts"][0].get("commune")
+            if not wish["once"] and self.selected(commune):
+                owned[path] = commune
+        content = json.dumps({"owned": owned}, indent=0, sort_keys=True).encode()
+        if read(self.state_path) == content:
+            return
+        self.make_folder(STATE_FOLDER)
+        descriptor, temporary = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=STATE_FOLDER)
+        with os.fdopen(descriptor, "wb") as handle:
+            handle.write(content)
+            os.fsync(handle.fileno())
+        os.replace(temporary, self.state_path)
+
+    def stale_temporaries(self):
+        """Return what an interrupted run left beside the wished files."""
+        folders = {os.path.dirname(path) for path in self.files}
+        return [
+            os.path.join(folder, name)
+            for folder in folders
+            if os.path.isdir(folder)
+            for name in os.listdir(folder)
+            if name.startswith(TEMPORARY_PREFIX)
+        ]
+
+    def run(self):
+        """Compare, and apply when asked to; return the module's result."""
+        self.compare()
+        leftovers = self.leftovers()
+        folders = self.folders_to_mend()
+        changed = bool(self.wanted or self.attributes_only or leftovers or folders)
+        if self.params["phase"] == "inspect":
+            return {"changed": changed, "wanted": self.wanted, "changes": []}
+        contents = {path: self.assemble(self.files[path]) for path in self.wanted}
+        for path, text in contents.items():
+            self.record(path, text)
+        for path in self.attributes_only:
+            wish = self.files[path]
+            commune = None if wish["shared"] else wish["parts"][0].get("commune")
+            detail = "droits {} {}:{}".format(wish["mode"], wish["owner"], wish["group"])
+            self.changes.append({"action": "update", "path": path, "commune": commune, "detail": detail})
+        for path, commune in leftovers.items():
+            self.changes.append({"action": "delete", "path": path, "commune": commune, "detail": ""})
+        for wish in folders:
+            self.changes.append(
+                {
+                    "action": "create",
+                    "path": wish["path"],
+                    "commune": None,
+                    "detail": "dossier, droits {}".format(wish["mode"]),
+                }
+            )
+        if not self.module.check_mode:
+            self.mend_folders(folders)
+            for path in self.stale_temporaries():
+                os.unlink(path)
+            self.replace(contents, leftovers)
+            for path in self.attributes_only:
+                self.set_attributes(path, self.files[path])
+            self.save_state()
+        return {"changed": changed, "changes": self.changes, "diff": self.diffs}
+
+
+def main():
+    """Entry point."""
+    module = AnsibleModule(
+        argument_spec={
+            "tree": {"type": "str", "required": True},
+            "files": {"type": "list", "elements": "dict", "required": True, "no_log": False},
+            "communes": {"type": "list", "elements": "str", "default": []},
+            "directories": {"type": "list", "elements": "dict", "default": []},
+            "exclusive": {"type": "list", "elements": "path", "default": []},
+            "validate": {"type": "dict", "default": {}},
+            "check": {"type": "list", "elements": "str", "default": []},
+            "phase": {"type": "str", "choices": ["inspect", "apply"], "required": True},
+        },
+        supports_check_mode=True,
+    )
+    if not re.fullmatch(r"[a-z][a-z0-9_-]*", module.params["tree"]):
+        module.fail_json(msg="nom d'arbre invalide : {}".format(module.params["tree"]))
+    module.exit_json(**TreeRun(module).run())
+
+
+if __name__ == "__main__":
+    main()

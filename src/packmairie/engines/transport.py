@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Connections to named services, resolved by the pack's resolvers and verified against the trusted roots."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from datetime import UTC
+
+import httpx
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from packmairie.engines.names import Names
+from packmairie.model.probe import Absent, Answer, Certificate, Found, HttpGet, Page, TlsHandshake, Unanswered
+from packmairie.model.problem import fail
+
+CONNECT_SECONDS = 6.0
+PAGE_LIMIT = 1_000_000
+"""Bytes read of a page at most."""
+
+
+def trust(extra_root: str | None) -> ssl.SSLContext:
+    """Return a client context that trusts the machine's roots, and one more where the pack names it.
+
+    Raise PackmairieError when that file cannot be read: every verdict would be wrong.
+    """
+    context = ssl.create_default_context()
+    if extra_root:
+        try:
+            context.load_verify_locations(cafile=extra_root)
+        except (OSError, ssl.SSLError) as error:
+            raise fail(
+                "pack.yml",
+                f"acme.racine : {extra_root} illisible ({error})",
+                "indiquer le bon fichier, ou démarrer le laboratoire",
+            ) from error
+    return context
+
+
+class Transport:
+    """TLS and HTTP probes."""
+
+    def __init__(self, names: Names, context: ssl.SSLContext) -> None:
+        self.names = names
+        self.context = context
+
+    def connect(self, host: str, port: int) -> socket.socket:
+        """Open a TCP connection to a service by name; raise OSError as the network says."""
+        addresses = self.names.addresses(host)
+        if not addresses:
+            raise LookupError(f"{host} n'a pas d'adresse dans le DNS")
+        failure: OSError | None = None
+        for address in addresses:
+            try:
+                return socket.create_connection((address, port), timeout=CONNECT_SECONDS)
+            except OSError as error:
+                failure = error
+        raise failure or OSError("aucune adresse")
+
+    def handshake(self, probe: TlsHandshake) -> Answer:
+        """Return the certificate shown, trusted or not, or why there is none."""
+        try:
+            return Found(self._certificate(probe, self.context))
+        except ssl.SSLCertVerificationError as error:
+            reason = error.verify_message
+        except ssl.SSLError as error:
+            return Absent(f"{probe.host}:{probe.port} : négociation TLS refusée ({error.reason})")
+        except LookupError as error:
+            return Unanswered(str(error))
+        except ConnectionRefusedError:
+            return Absent(f"{probe.host}:{probe.port} refuse la connexion")
+        except OSError as error:
+            return Unanswered(f"{probe.host}:{probe.port} ne répond pas ({error})")
+        blind = ssl.create_default_context()
+        blind.check_hostname = False
+        blind.verify_mode = ssl.CERT_NONE
+        try:
+            return Found(self._certificate(probe, blind, reason))
+        except OSError as error:
+            return Unanswered(f"{probe.host}:{probe.port} : {error}")
+
+    def _certificate(self, probe: TlsHandshake, context: ssl.SSLContext, reason: str = "") -> Certificate:
+        with self.connect(probe.host, probe.port) as plain:
+            if probe.starttls:
+                start_tls(plain, probe.starttls)
+            with context.wrap_socket(plain, server_hostname=probe.host) as secured:
+                raw = secured.getpeercert(binary_form=True)
+        certificate = x509.load_der_x509_certificate(raw or b"")
+        return Certificate(
+            names_of(certificate),
+            issuer_of(certificate),
+            certificate.not_valid_after_utc.astimezone(UTC),
+            not reason,
+            reason,
+        )
+
+    def fetch(self, probe: HttpGet) -> Answer:
+        """Fetch one page, redirects not followed, certificate verified."""
+        url = httpx.URL(probe.url)
+        addresses = self.names.addresses(url.host)
+        if not addresses:
+            return Unanswered(f"{url.host} n'a pas d'adresse dans le DNS")
+        target = url.copy_with(host=addresses[0])
+        try:
+            with (
+                httpx.Client(verify=self.context, timeout=CONNECT_SECONDS, trust_env=False) as client,
+                client.stream(
+                    "GET", target, headers={"Host": url.host}, extensions={"sni_hostname": url.host}
+                ) as reply,
+            ):
+                body = b""
+                for chunk in reply.iter_bytes():
+                    body += chunk
+                    if len(body) > PAGE_LIMIT:
+                        break
+                return Found(Page(reply.status_code, dict(reply.headers), body.decode("utf-8", "replace")))
+        except httpx.TimeoutException:
+            return Unanswered(f"{url.host} n'a pas répondu en {CONNECT_SECONDS:.0f} s")
+        except httpx.ConnectError as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error) or "alert" in str(error).lower():
+                return Absent(f"{url.host} : certificat refusé ({error})")
+            if "refused" in str(error).lower():
+                return Absent(f"{url.host} refuse la connexion")
+            return Unanswered(f"{url.host} : {error}")
+        except httpx.HTTPError as error:
+            return Unanswered(f"{url.host} : {error}")
+
+
+def start_tls(plain: socket.socket, protocol: str) -> None:
+    """Speak SMTP or IMAP up to where TLS begins (RFC 3207, RFC 2595); raise OSError when it is not offered."""
+    stream = plain.makefile("rwb")
+    if protocol == "smtp":
+        _expect(stream.readline(), b"220")
+        _say(stream, b"EHLO verification.invalid")
+        offered = False
+        while True:
+            line = stream.readline()
+            offered = offered or b"STARTTLS" in line.upper()
+            if line[3:4] != b"-":
+                break
+        if not offered:
+            raise OSError("STARTTLS n'est pas proposé")
+        _say(stream, b"STARTTLS")
+        _expect(stream.readline(), b"220")
+        return
+    _expect(stream.readline(), b"* OK")
+    _say(stream, b"a STARTTLS")
+    _expect(stream.readline(), b"a OK")
+
+
+def _say(stream: object, line: bytes) -> None:
+    stream.write(line + b"\r\n")  # type: ignore[attr-defined]
+    stream.flush()  # type: ignore[attr-defined]
+
+
+def _expect(line: bytes, start: bytes) -> None:
+    if not line.startswith(start):
+        raise OSError(f"réponse inattendue : {line[:80].decode('ascii', 'replace').strip() or 'connexion fermée'}")
+
+
+def names_of(certificate: x509.Certificate) -> tuple[str, ...]:
+    """Return the DNS names that a certificate is for."""
+    try:
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return ()
+    return tuple(extension.value.get_values_for_type(x509.DNSName))
+
+
+def issuer_of(certificate: x509.Certificate) -> str:
+    """Return the issuer's usual name."""
+    for oid in (NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME):
+        found = certificate.issuer.get_attributes_for_oid(oid)
+        if found:
+            return str(found[0].value)
+    return "émetteur inconnu"
