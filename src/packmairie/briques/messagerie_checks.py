@@ -3,8 +3,13 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from packmairie.briques.judging import expect_values, judge_certificate, require_answer
 from packmairie.briques.rpnt import criteria
@@ -37,9 +42,9 @@ SPF_LOOKUP_LIMIT = 10
 DISK_FLOOR = 0.10
 """Share of free space under which mail is soon refused."""
 PORT_TITLES = {25: "Réception du courrier", 465: "Envoi", 587: "Envoi", 993: "Lecture"}
-SERVICES = ("postfix@-.service", "dovecot.service", "rspamd.service")
+SERVICES = ("postfix.service", "dovecot.service", "rspamd.service")
 CERTIFICATE_REMEDY = (
-    "Sur la plateforme : systemctl start packmairie-certificat.service, puis lire journalctl -u packmairie-certificat."
+    "Sur la plateforme : systemctl start packmairie-certificat-messagerie, puis lire son journal (journalctl -u)."
 )
 
 
@@ -130,10 +135,10 @@ def _key_check(commune: Commune, selector: str, wished: Mapping[tuple[str, str],
             return alias
 
         def published(value: DnsAnswer) -> Verdict:
-            key = re.search(r"p=([A-Za-z0-9+/=]+)", value.values[0])
-            if not key:
-                return non_conforme("clé vide ou révoquée", _where(commune))
-            return conforme(f"clé publiée ({len(key.group(1)) * 6} bits encodés), alias {target}")
+            size = key_size(value.values[0])
+            if size is None:
+                return non_conforme("clé vide, révoquée ou illisible", _where(commune))
+            return conforme(f"clé RSA de {size} bits, alias {target}")
 
         return require_answer(
             answers[1], published, "Relancer « packmairie deploy », qui publie les clés de signature."
@@ -148,6 +153,18 @@ def _key_check(commune: Commune, selector: str, wished: Mapping[tuple[str, str],
         judge,
         title="Clé de signature publiée (DKIM)",
     )
+
+
+def key_size(record: str) -> int | None:
+    """Given a DKIM key record (RFC 6376 §3.6.1), return the size of its RSA key in bits; None when there is none."""
+    found = re.search(r"\bp=([A-Za-z0-9+/=]+)", record)
+    if not found:
+        return None
+    try:
+        key = load_der_public_key(base64.b64decode(found.group(1), validate=True))
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return None
+    return key.key_size if isinstance(key, RSAPublicKey) else None
 
 
 def _policy_check(commune: Commune, pack: Pack) -> Check:
@@ -218,7 +235,7 @@ def _round_trip_check(commune: Commune, pack: Pack) -> Check:
             ),
         ),
         lambda answers: require_answer(
-            answers[0], judge_round_trip, "Lire journalctl -u postfix@- et -u rspamd sur la plateforme."
+            answers[0], judge_round_trip, "Lire journalctl -u postfix et -u rspamd sur la plateforme."
         ),
         title=title,
     )
@@ -246,10 +263,10 @@ def step_remedy(step: str) -> str:
     """Return where to look first when a step of the round trip fails."""
     return {
         "envoi": "Vérifier la boîte témoin de pack.yml (temoin:) et son mot de passe.",
-        "réception": "Lire journalctl -u postfix@- sur la plateforme : le message y est-il arrivé et remis ?",
+        "réception": "Lire journalctl -u postfix sur la plateforme : le message y est-il arrivé et remis ?",
         "connexion": "Vérifier Dovecot (systemctl status dovecot) ; packmairie deploy remet la sonde en état.",
         "réponse": "Vérifier le port 587 et les droits d'envoi de la sonde (/etc/postfix/communes/expediteurs).",
-        "retour": "Lire journalctl -u postfix@- sur la plateforme : la réponse est-elle partie ?",
+        "retour": "Lire journalctl -u postfix sur la plateforme : la réponse est-elle partie ?",
     }.get(step, "Lire les journaux de la plateforme.")
 
 

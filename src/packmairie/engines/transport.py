@@ -39,11 +39,12 @@ def trust(extra_root: str | None) -> ssl.SSLContext:
 
 
 class Transport:
-    """TLS and HTTP probes."""
+    """TLS and HTTP probes. Each use has a context of its own: HTTP clients add their protocols to the one they get."""
 
-    def __init__(self, names: Names, context: ssl.SSLContext) -> None:
+    def __init__(self, names: Names, extra_root: str | None = None) -> None:
         self.names = names
-        self.context = context
+        self.context = trust(extra_root)
+        self.web_context = trust(extra_root)
 
     def connect(self, host: str, port: int) -> socket.socket:
         """Open a TCP connection to a service by name; raise OSError as the network says."""
@@ -104,7 +105,7 @@ class Transport:
         target = url.copy_with(host=addresses[0])
         try:
             with (
-                httpx.Client(verify=self.context, timeout=CONNECT_SECONDS, trust_env=False) as client,
+                httpx.Client(verify=self.web_context, timeout=CONNECT_SECONDS, trust_env=False) as client,
                 client.stream(
                     "GET", target, headers={"Host": url.host}, extensions={"sni_hostname": url.host}
                 ) as reply,

@@ -14,7 +14,7 @@ from packmairie.briques.messagerie_checks import SERVICES
 from packmairie.engines.hosts import read_host
 from packmairie.engines.mail import Account, MailProver
 from packmairie.engines.names import Names
-from packmairie.engines.transport import Transport, trust
+from packmairie.engines.transport import Transport
 from packmairie.inventory.loader import load_pack
 from packmairie.inventory.vault import Vault
 from packmairie.model.change import PLATEFORME
@@ -71,7 +71,7 @@ class Prober:
         self.pack = pack
         self.vault = vault
         self.names = Names([str(address) for address in pack.file.resolveurs], pack.file.geoip)
-        self.transport = Transport(self.names, trust(pack.file.acme.racine))
+        self.transport = Transport(self.names, pack.file.acme.racine)
         self.mail = MailProver(self.transport, witness_account(pack, vault), pack.file.plateforme.host_name("mail"))
 
     def ask(self, probe: Probe) -> Answer:
