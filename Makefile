@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 # packmairie: every target works on a fresh Debian machine; what it needs it installs into .venv.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash

@@ -45,7 +45,7 @@ def selected_communes(variables: dict[str, Any]) -> list[str]:
 class ActionModule(ActionBase):  # type: ignore[misc]
     """The controller's half of ``packmairie_tree``."""
 
-    TRANSFERS_FILES = True
+    TRANSFERS_FILES = False
     _supports_check_mode = True
     _supports_diff = True
 

@@ -103,7 +103,8 @@ def split_parts(text):
     """Given a shared file's text, return {commune: content}; text before any mark belongs to nobody (``None``)."""
     parts = {}
     owner = None
-    for line in text.splitlines(keepends=True):
+    # Not splitlines: it also cuts at separators (form feed, U+2028 …) that no service takes for the end of a line.
+    for line in re.findall(r"[^\n]*\n|[^\n]+", text):
         mark = PART_MARK.match(line)
         if mark:
             owner = mark.group("commune")
@@ -149,11 +150,11 @@ def describe(wish, before, after):
 
 
 def read(path):
-    """Return the bytes of a regular file, or None when there is none."""
+    """Return the bytes of a file, or None when there is none."""
     try:
         with open(path, "rb") as handle:
             return handle.read()
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None
 
 
@@ -263,8 +264,9 @@ class TreeRun:
         owned = self.owned_before()
         gone = {path: commune for path, commune in owned.items() if path not in self.files and os.path.lexists(path)}
         for folder in self.params["exclusive"]:
-            for parent, _folders, names in os.walk(folder):
-                for name in names:
+            for parent, folders, names in os.walk(folder):
+                links = [name for name in folders if os.path.islink(os.path.join(parent, name))]
+                for name in [*names, *links]:
                     path = os.path.join(parent, name)
                     if path not in self.files and not name.startswith(TEMPORARY_PREFIX):
                         gone[path] = owned.get(path)
@@ -315,6 +317,8 @@ class TreeRun:
 
     def stage(self, path, text):
         """Write a new file beside its destination, synced, with its final attributes; return the temporary path."""
+        if os.path.isdir(path) and not os.path.islink(path):
+            self.module.fail_json(msg=f"{path} : un dossier occupe la place de ce fichier, rien n'a été remplacé")
         folder = os.path.dirname(path)
         self.make_folder(folder)
         descriptor, temporary = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=folder)
@@ -322,7 +326,11 @@ class TreeRun:
             handle.write(text.encode("utf-8"))
             handle.flush()
             os.fsync(handle.fileno())
-        self.set_attributes(temporary, self.files[path])
+        try:
+            self.set_attributes(temporary, self.files[path])
+        except BaseException:
+            os.unlink(temporary)
+            raise
         return temporary
 
     def check(self, path, temporary):
@@ -361,9 +369,25 @@ class TreeRun:
                 self.restore(before)
                 reason = (err or out).strip()[-2000:]
                 self.module.fail_json(msg=f"tout a été remis comme avant ; « {command} » refuse : {reason}")
+        for path in leftovers:
+            self.prune(os.path.dirname(path))
+
+    def prune(self, folder):
+        """Remove what has become an empty folder below an exclusive one: to some services its name alone says much."""
+        wished = {wish["path"] for wish in self.params["directories"]}
+        while folder not in wished and any(
+            folder.startswith(root.rstrip("/") + "/") for root in self.params["exclusive"]
+        ):
+            try:
+                os.rmdir(folder)
+            except OSError:
+                return
+            folder = os.path.dirname(folder)
 
     def snapshot(self, path):
-        """Return (content, mode, uid, gid) of a file, or None when it is absent."""
+        """Return (content, mode, uid, gid) of a file, the target of a link, or None when there is neither."""
+        if os.path.islink(path):
+            return os.readlink(path)
         content = read(path)
         if content is None:
             return None
@@ -376,6 +400,11 @@ class TreeRun:
             if known is None:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(path)
+                continue
+            if isinstance(known, str):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(path)
+                os.symlink(known, path)
                 continue
             content, mode, uid, gid = known
             descriptor, temporary = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=os.path.dirname(path))
@@ -435,7 +464,7 @@ class TreeRun:
         for wish in folders:
             self.changes.append(
                 {
-                    "action": "create",
+                    "action": "update" if os.path.isdir(wish["path"]) else "create",
                     "path": wish["path"],
                     "commune": None,
                     "detail": "dossier, droits {}".format(wish["mode"]),
@@ -452,9 +481,21 @@ class TreeRun:
         return {"changed": changed, "changes": self.changes, "diff": self.diffs}
 
 
+class TreeModule(AnsibleModule):
+    """Ansible's module, which would otherwise write its arguments (keys and passwords among them) to the host's log."""
+
+    def _log_invocation(self):
+        self.log("Invoked with tree={tree} phase={phase}".format(**self.params))
+
+    def _return_formatted(self, kwargs):
+        # Ansible prints a module's whole answer with -vvv, and the arguments would be part of it.
+        kwargs.setdefault("invocation", {})
+        super()._return_formatted(kwargs)
+
+
 def main():
     """Entry point."""
-    module = AnsibleModule(
+    module = TreeModule(
         argument_spec={
             "tree": {"type": "str", "required": True},
             "files": {"type": "list", "elements": "dict", "required": True, "no_log": False},

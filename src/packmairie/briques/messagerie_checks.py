@@ -109,7 +109,7 @@ def _spf_check(commune: Commune) -> Check:
             shown = f"{findings.record} ({findings.lookups} requête{'s' if findings.lookups > 1 else ''})"
             if findings.error:
                 return non_conforme(f"{shown} : {findings.error}", _where(commune))
-            if findings.lookups > SPF_LOOKUP_LIMIT or not re.search(r"[-~]all\b", findings.record):
+            if findings.lookups > SPF_LOOKUP_LIMIT or not re.search(r"(?<!\S)-all$", findings.record.strip()):
                 return non_conforme(shown, _where(commune))
             return conforme(shown)
 
@@ -281,7 +281,7 @@ def platform_checks(pack: Pack) -> tuple[Check, ...]:
             f"{host}:{port} répond avec un certificat valable 14 jours de plus",
             (TlsHandshake(host, port, starttls),),  # type: ignore[arg-type]
             lambda answers, host=host: judge_certificate(answers[0], host, CERTIFICATE_REMEDY),  # type: ignore[misc]
-            title=f"{PORT_TITLES[port]} chiffré, certificat valable",
+            title=f"{PORT_TITLES[port]} : connexion chiffrée, certificat valable",
         )
         for host, port, starttls in ports
     )

@@ -103,7 +103,11 @@ def platform_zone(pack: Pack, source: SecretSource) -> Zone:
 
 
 def joined(records: Iterable[Record]) -> tuple[Record, ...]:
-    """Join record sets that share a name and a type; raise ValueError where a CNAME would have company (RFC 2181)."""
+    """Join record sets that share a name and a type.
+
+    Raise ValueError where a CNAME would have company (RFC 2181 §10.1), or where a second SPF policy would
+    void the first (RFC 7208 §3.2).
+    """
     sets: dict[tuple[str, str], Record] = {}
     for record in records:
         key = (record.name, record.type)
@@ -118,6 +122,10 @@ def joined(records: Iterable[Record]) -> tuple[Record, ...]:
     for name, found in types.items():
         if "CNAME" in found and (len(found) > 1 or len(sets[name, "CNAME"].values) > 1):
             raise ValueError(f"« {name or '@'} » est un alias et ne peut porter rien d'autre")
+    for record in sets.values():
+        policies = [value for value in record.values if value.lower().startswith("v=spf1")]
+        if record.type == "TXT" and len(policies) > 1:
+            raise ValueError(f"« {record.name or '@'} » aurait deux SPF (les expéditeurs vont dans messagerie.spf)")
     return tuple(sorted(sets.values()))
 
 

@@ -4,7 +4,7 @@
 Each domain has two selectors; one signs, the other stands ready in the platform's zone. A rotation is
 two calls: the first puts a new key behind the selector at rest, the second, once that key is published
 everywhere and old copies have left the caches, makes it the one that signs. The key that stops signing
-stays published until the next rotation, for messages still on their way (RFC 6376 §3.1 note, RFC 5863 §2.3).
+stays published for a week at least, for messages still on their way (RFC 6376 §3.1 note, RFC 5863 §2.3).
 """
 
 from __future__ import annotations
@@ -22,11 +22,14 @@ from packmairie.inventory.loader import load_pack
 from packmairie.inventory.vault import Secrets, Vault, vault_lock
 from packmairie.model.pack import Pack
 from packmairie.model.probe import DnsQuery, Found
-from packmairie.model.problem import fail
+from packmairie.model.problem import PackmairieError, Problem, fail
 from packmairie.model.secret import Secret, SecretKind
 from packmairie.operations.desired import select
 
 RETIRED_SELECTOR = "messagerie.dkim.retire"
+RETIRED_AT = "messagerie.dkim.retire_le"
+RETIREMENT = timedelta(days=7)
+"""A message waits in queues for five days at most (RFC 5321 §4.5.4.1); its signature is verified when it arrives."""
 PREPARED_AT = "messagerie.dkim.prepare_le"
 
 
@@ -54,7 +57,13 @@ def rotate_keys(folder: Path, wanted: Iterable[str] = (), now: datetime | None =
     Raise PackmairieError when a commune has no keys yet, or has its mail elsewhere.
     """
     pack = load_pack(folder)
-    codes = [code for code in select(pack, wanted) if pack.commune(code).deploys("messagerie")]
+    asked = tuple(wanted)
+    codes = [code for code in select(pack, asked) if pack.commune(code).deploys("messagerie")]
+    elsewhere = [code for code in asked if code not in codes]
+    if elsewhere:
+        raise PackmairieError(
+            Problem(f"commune {code}", "a sa messagerie ailleurs (existant:)", "ne pas la nommer") for code in elsewhere
+        )
     names = Names([str(address) for address in pack.file.resolveurs])
     vault = Vault(folder)
     moment = now or datetime.now(UTC)
@@ -69,15 +78,20 @@ def _advance(pack: Pack, vault: Vault, names: Names, code: str, *, now: datetime
     if f"messagerie.dkim.{resting}" not in values:
         raise fail(f"secrets/{code}.yml", "la commune n'a pas encore de clés", f"packmairie deploy {code}")
     if values.get(RETIRED_SELECTOR) == resting:
+        until = datetime.fromisoformat(str(values[RETIRED_AT])) + RETIREMENT
+        if now < until:
+            message = f"{resting} vérifie encore des messages en chemin : relancer après le {until:%d/%m/%Y}"
+            return Rotation(code, Stage.WAITING, resting, message)
         values[f"messagerie.dkim.{resting}"] = new_secret(SecretKind.DKIM)
         values[PREPARED_AT] = Secret(now.isoformat())
-        del values[RETIRED_SELECTOR]
+        del values[RETIRED_SELECTOR], values[RETIRED_AT]
         vault.write(code, values)
         return Rotation(code, Stage.PREPARED, resting, f"nouvelle clé {resting} préparée : déployer, puis relancer")
     reason = _not_ready(pack, values, names, code=code, selector=resting, now=now)
     if reason:
         return Rotation(code, Stage.WAITING, resting, reason)
     values[ACTIVE_SELECTOR], values[RETIRED_SELECTOR] = Secret(resting), Secret(active)
+    values[RETIRED_AT] = Secret(now.isoformat())
     vault.write(code, values)
     return Rotation(code, Stage.SWITCHED, resting, f"{resting} signera : déployer pour l'appliquer")
 
