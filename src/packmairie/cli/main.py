@@ -90,6 +90,9 @@ def run(arguments: list[str]) -> int:
         if message is None:
             raise
         return _usage(error, str(message()))
+    if code == ExitCode.INTERRUPTED:
+        # Typer has already turned the interruption into an exit code, without a word.
+        environment().note("Interrompu.")
     return code if isinstance(code, int) else int(ExitCode.SUCCESS)
 
 

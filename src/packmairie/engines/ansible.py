@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -167,8 +168,20 @@ def diff_of(answer: Mapping[str, Any]) -> str:
     texts = []
     for diff in answer.get("diff") if isinstance(answer.get("diff"), list) else [answer.get("diff")]:  # type: ignore[union-attr]
         if isinstance(diff, dict):
-            texts.append(str(diff.get("prepared") or ""))
+            texts.append(str(diff.get("prepared") or compared(diff.get("before"), diff.get("after"))))
     return "\n".join(text.strip() for text in texts if text.strip())
+
+
+def compared(before: Any, after: Any) -> str:
+    """Return the lines that differ between what a module found and what it leaves: texts, or attributes by name."""
+    lines = difflib.unified_diff(_lines_of(before), _lines_of(after), lineterm="", n=1)
+    return "\n".join(list(lines)[2:])
+
+
+def _lines_of(side: Any) -> list[str]:
+    if isinstance(side, Mapping):
+        return [f"{key}: {value}" for key, value in sorted(side.items())]
+    return str(side or "").splitlines()
 
 
 def reason_of(answer: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ import dns.query
 import dns.rcode
 from octodns.provider.plan import Plan as OctoPlan
 from octodns.provider.plan import UnsafePlan
-from octodns.record import Create, Delete, Rr
+from octodns.record import Create, Delete, Rrset
 from octodns.record import Record as OctoRecord
 from octodns.zone import Zone as OctoZone
 from octodns_bind import Rfc2136Provider
@@ -55,13 +55,17 @@ def octodns_zone(zone: Zone) -> OctoZone:
     Raise PackmairieError with every reason when octoDNS refuses a record.
     """
     desired = OctoZone(f"{zone.name}.", [])
-    rrs = [
-        Rr(record.owner(zone.name), record.type, record.ttl, txt_strings(value) if record.type == "TXT" else value)
+    sets = [
+        Rrset(
+            record.owner(zone.name),
+            record.type,
+            record.ttl,
+            [txt_strings(value) if record.type == "TXT" else value for value in record.values],
+        )
         for record in zone.records
-        for value in record.values
     ]
     try:
-        for record in OctoRecord.from_rrs(desired, rrs):
+        for record in OctoRecord.from_rrsets(desired, sets):
             desired.add_record(record)
     except Exception as error:
         raise fail(f"zone {zone.name}", f"refusée par octoDNS : {error}", "corriger les enregistrements") from error

@@ -112,10 +112,13 @@ class MailProver:
             client.login(account.address, account.password)
             client.send_message(message)
         except smtplib.SMTPException as error:
-            raise StepError(step, readable(error)) from error
-        except TimeoutError as error:
-            raise StepError(step, f"{account.submission}:587 ne répond pas", timed_out=True) from error
-        except (OSError, LookupError) as error:
+            # smtplib tells a silence of the server as a disconnection.
+            silent = isinstance(error.__context__, TimeoutError)
+            raise StepError(step, readable(error), timed_out=silent) from error
+        except (TimeoutError, LookupError) as error:
+            reason = f"{account.submission}:587 ne répond pas ({error})"
+            raise StepError(step, reason, timed_out=True) from error
+        except OSError as error:
             raise StepError(step, f"{account.submission}:587 : {error}") from error
         finally:
             client.close()

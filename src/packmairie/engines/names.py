@@ -117,9 +117,12 @@ class Names:
             return answer
         servers = sorted((int(text.split()[0]), text.split()[1].rstrip(".")) for text in answer.value.values)
         for _preference, server in servers:
-            addresses = self.addresses(server, ("A",))
-            if addresses:
-                return Found(Location(server, {address: self._country(address) for address in addresses}))
+            found = self.ask(DnsQuery(server, "A"))
+            if isinstance(found, Found):
+                return Found(Location(server, {address: self._country(address) for address in found.value.values}))
+            if isinstance(found, Unanswered):
+                # Nothing is known of the preferred server: judging the next one could clear or accuse wrongly.
+                return found
         return Absent(f"aucun serveur de {query.domain} n'a d'adresse IPv4 connue")
 
     def _country(self, address: str) -> str:

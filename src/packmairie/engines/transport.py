@@ -20,6 +20,10 @@ PAGE_LIMIT = 1_000_000
 """Bytes read of a page at most."""
 
 
+class RefusalError(OSError):
+    """A service answered, and what it said is not what lets TLS begin."""
+
+
 def trust(extra_root: str | None) -> ssl.SSLContext:
     """Return a client context that trusts the machine's roots, and one more where the pack names it.
 
@@ -71,6 +75,8 @@ class Transport:
             return Unanswered(str(error))
         except ConnectionRefusedError:
             return Absent(f"{probe.host}:{probe.port} refuse la connexion")
+        except RefusalError as error:
+            return Absent(f"{probe.host}:{probe.port} : {error}")
         except OSError as error:
             return Unanswered(f"{probe.host}:{probe.port} ne répond pas ({error})")
         blind = ssl.create_default_context()
@@ -129,7 +135,7 @@ class Transport:
 
 
 def start_tls(plain: socket.socket, protocol: str) -> None:
-    """Speak SMTP or IMAP up to where TLS begins (RFC 3207, RFC 2595); raise OSError when it is not offered."""
+    """Speak SMTP or IMAP up to where TLS begins (RFC 3207, RFC 2595); raise RefusalError when it is not offered."""
     stream = plain.makefile("rwb")
     if protocol == "smtp":
         _expect(stream.readline(), b"220")
@@ -141,7 +147,7 @@ def start_tls(plain: socket.socket, protocol: str) -> None:
             if line[3:4] != b"-":
                 break
         if not offered:
-            raise OSError("STARTTLS n'est pas proposé")
+            raise RefusalError("STARTTLS n'est pas proposé")
         _say(stream, b"STARTTLS")
         _expect(stream.readline(), b"220")
         return
@@ -156,8 +162,10 @@ def _say(stream: object, line: bytes) -> None:
 
 
 def _expect(line: bytes, start: bytes) -> None:
+    if not line:
+        raise OSError("connexion fermée")
     if not line.startswith(start):
-        raise OSError(f"réponse inattendue : {line[:80].decode('ascii', 'replace').strip() or 'connexion fermée'}")
+        raise RefusalError(f"réponse inattendue : {line[:80].decode('ascii', 'replace').strip()}")
 
 
 def names_of(certificate: x509.Certificate) -> tuple[str, ...]:
