@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Time packmairie_tree against the ordinary loop of ``copy``, on one booted host, in one run.
+
+    .venv/bin/python bench/tree_against_loop.py [--communes 50] [--runs 3]
+
+Both lay the same files (the published mail policy of each commune) on the lab host ``stockage``, over
+SSH with the same settings: a first time, then again with nothing to change. Prints seconds and ratios.
+Needs root. The lab host stays up: packmairie lab down stops it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from packmairie.inventory.vault import ensure_vault_password
+from packmairie.lab import Lab
+from packmairie.model.problem import PackmairieError
+from packmairie.operations.desired import host_tree
+
+ROOT = Path(__file__).resolve().parents[1]
+HOST = "stockage"
+BINARIES = Path(sys.executable).parent
+TREE_PLAYBOOK = """
+- hosts: plateforme
+  gather_facts: false
+  tasks:
+    - packmairie_tree:
+        tree: frontal
+        exclusive: [/srv/communes]
+"""
+LOOP_PLAYBOOK = """
+- hosts: plateforme
+  gather_facts: false
+  tasks:
+    - ansible.builtin.file:
+        path: "{{ item.path | dirname }}"
+        state: directory
+        mode: "0755"
+      loop: "{{ files }}"
+      loop_control: {label: "{{ item.path }}"}
+    - ansible.builtin.copy:
+        dest: "{{ item.path }}"
+        content: "{{ item.content }}"
+        mode: "0644"
+      loop: "{{ files }}"
+      loop_control: {label: "{{ item.path }}"}
+"""
+
+
+def command(*arguments: str | Path) -> None:
+    """Run a command of the project, quietly; its output is shown when it fails."""
+    environment = os.environ | {"PATH": f"{BINARIES}:{os.environ['PATH']}"}
+    result = subprocess.run(arguments, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        sys.exit(f"{arguments}\n{result.stdout[-2000:]}\n{result.stderr[-2000:]}")
+
+
+def make_pack(folder: Path, lab: Lab, communes: int) -> None:
+    """Write a pack of that many real communes, whose platform is the lab host."""
+    shutil.copytree(ROOT / "inventories" / "demo", folder, ignore=shutil.ignore_patterns("secrets", ".vault*"))
+    text = (folder / "pack.yml").read_text(encoding="utf-8")
+    (folder / "pack.yml").write_text(text.replace("10.59.62.10", lab.connection_vars(HOST)["ansible_host"]), "utf-8")
+    os.environ["PACKMAIRIE_PACK"] = str(folder)
+    command(BINARIES / "packmairie", "inventory", "add", "--all-eligible")
+    for extra in sorted((folder / "communes").glob("*.yml"))[communes:]:
+        extra.unlink()
+    ensure_vault_password(folder)
+    command(BINARIES / "packmairie", "inventory", "secrets")
+
+
+def timed(playbook: Path, pack: Path, *extra: str) -> float:
+    """Run a playbook and return how long it took, seconds."""
+    started = time.monotonic()
+    command(BINARIES / "ansible-playbook", "-i", pack, playbook, *extra)
+    return time.monotonic() - started
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--communes", type=int, default=50)
+    parser.add_argument("--runs", type=int, default=3)
+    options = parser.parse_args()
+    lab = Lab.open()
+    figures: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory(prefix="packmairie-bench-") as scratch:
+        folder = Path(scratch)
+        lab.up([HOST])
+        make_pack(folder / "pack", lab, options.communes)
+        files = [{"path": file.path, "content": file.text()} for file in host_tree(folder / "pack", "frontal").files]
+        (folder / "files.json").write_text(json.dumps({"files": files}), encoding="utf-8")
+        playbooks = {"tree": TREE_PLAYBOOK, "loop": LOOP_PLAYBOOK}
+        for name, text in playbooks.items():
+            (folder / f"{name}.yml").write_text(text, encoding="utf-8")
+        for _run in range(options.runs):
+            for name in playbooks:
+                lab.reset(HOST)
+                for step in ("first", "again"):
+                    seconds = timed(folder / f"{name}.yml", folder / "pack", "-e", f"@{folder / 'files.json'}")
+                    figures.setdefault(f"{name} {step}", []).append(seconds)
+    print(f"{len(files)} files, {options.runs} runs, seconds: min – median – max")
+    for name, values in figures.items():
+        print(f"  {name:<12} {min(values):7.1f} – {statistics.median(values):7.1f} – {max(values):7.1f}")
+    for step in ("first", "again"):
+        ratio = statistics.median(figures[f"loop {step}"]) / statistics.median(figures[f"tree {step}"])
+        print(f"  loop / tree, {step}: {ratio:.1f}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except PackmairieError as error:
+        sys.exit(str(error))
