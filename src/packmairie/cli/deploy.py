@@ -15,7 +15,7 @@ from packmairie.cli.plan import CommunesArgument
 from packmairie.inventory.loader import load_pack
 from packmairie.model.change import PLATEFORME
 from packmairie.model.problem import ExitCode
-from packmairie.operations.deploy import RUNS_FOLDER, DeployResult, Outcome, deploy_pack
+from packmairie.operations.deploy import RUNS_FOLDER, DeployResult, Outcome, deploy_pack, tasks_of_last_run
 from packmairie.operations.plan import failure_problems
 from packmairie.reports.status_report import names_of
 from packmairie.reports.wording import commune_label, count
@@ -25,7 +25,7 @@ LISTED = 40
 """Communes named one by one; past that, those that are unchanged are only counted."""
 
 
-def deploy(
+def deploy(  # noqa: PLR0917 — Typer gives its parameters by position
     communes: CommunesArgument = None,
     runs: Annotated[Path, typer.Option("--runs", metavar="DOSSIER", help="Où garder la trace des exécutions.")] = Path(
         RUNS_FOLDER
@@ -33,18 +33,24 @@ def deploy(
     force_dns: Annotated[
         bool, typer.Option("--force-dns", help="Accepter un changement de zone que octoDNS juge dangereux.")
     ] = False,
+    detail: Annotated[bool, typer.Option("--detail", help="Montrer chaque changement fait.")] = False,
     pack: PackOption = DEFAULT_PACK,
     as_json: JsonOption = False,
 ) -> None:
     """Déployer des communes (toutes si aucune n'est nommée), et rendre compte de chacune."""
     console = environment()
-    with console.steps("Déploiement") as on_step:
+    with console.steps("Déploiement", tasks_of_last_run(runs)) as on_step:
         result = deploy_pack(pack, communes or [], runs=runs, force_dns=force_dns, on_step=on_step)
     if as_json:
         console.json(result.as_dict())
     else:
-        for line in account(result, names_of(load_pack(pack).communes)):
+        names = names_of(load_pack(pack).communes)
+        for line in account(result, names):
             console.out.print(line)
+        for change in sorted(result.changes, key=lambda change: change.sort_key) if detail else ():
+            console.say(
+                f"  {change.action.sign} {commune_label(change.commune, names)} : {change.what} ({change.place})"
+            )
     for problem in failure_problems(result.failures) if result.failures else ():
         console.note(str(problem))
     if not result.succeeded:

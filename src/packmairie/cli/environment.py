@@ -66,10 +66,11 @@ class Environment:
             yield lambda done, total: progress.update(task, completed=done, total=total)
 
     @contextmanager
-    def steps(self, title: str) -> Iterator[Callable[[Any], None]]:
-        """Give a function to call with each ``Step`` of a playbook: the part and the task, with the time spent.
+    def steps(self, title: str, expected: int | None = None) -> Iterator[Callable[[Any], None]]:
+        """Give a function to call with each ``Step`` of a playbook: a bar, the part and the task, the time spent.
 
-        Without a terminal each part is named once, so that a log of CI shows where a run is.
+        ``expected`` is how many tasks the last run had. Without a terminal each part is named once, so that a
+        log of CI shows where a run is.
         """
         if not self.err.is_terminal:
             parts: set[str] = set()
@@ -81,10 +82,14 @@ class Environment:
 
             yield name_part
             return
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+        columns = (SpinnerColumn(), BarColumn(bar_width=24), TimeElapsedColumn(), TextColumn("{task.description}"))
         with Progress(*columns, console=self.err, transient=True) as progress:
-            task = progress.add_task(escape(title), total=None)
-            yield lambda step: progress.update(task, description=escape(f"{title} — {step.role} : {step.task}"[:100]))
+            task = progress.add_task(escape(title), total=expected)
+
+            def advance(step: Any) -> None:
+                progress.update(task, advance=1, description=escape(f"{title} — {step.role} : {step.task}"[:80]))
+
+            yield advance
 
 
 def environment() -> Environment:

@@ -12,6 +12,7 @@ import typer
 from packmairie.cli.environment import DEFAULT_PACK, JsonOption, PackOption, environment
 from packmairie.inventory.loader import load_pack
 from packmairie.model.problem import ExitCode, fail
+from packmairie.operations.deploy import RUNS_FOLDER, tasks_of_last_run
 from packmairie.operations.offline import plan_offline
 from packmairie.operations.plan import plan_pack
 from packmairie.reports.plan_json import render_plan_json
@@ -52,7 +53,7 @@ def plan(  # noqa: PLR0917 — Typer gives its parameters by position
     if write_to is not None:
         raise fail("--write", "n'a de sens qu'avec --offline", "ajouter --offline")
     console = environment()
-    with console.steps("Comparaison") as on_step:
+    with console.steps("Comparaison", tasks_of_last_run(Path(RUNS_FOLDER))) as on_step:
         found = plan_pack(pack, communes or [], on_step)
     names = names_of(load_pack(pack).communes)
     if as_json:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -93,6 +94,10 @@ def run_playbook(
             on_step(step)
         return True
 
+    def on_status(status: dict[str, Any], runner_config: Any) -> None:
+        if status.get("status") == "running":
+            forget_environment(artifacts / "artifacts" / "ansible" / "command")
+
     artifacts.mkdir(parents=True, exist_ok=True)
     options = " ".join(
         part for part in ("--check" if check else "", "--diff", f"--tags {','.join(tags)}" if tags else "") if part
@@ -113,6 +118,7 @@ def run_playbook(
         cmdline=options,
         limit=limit or None,
         event_handler=on_event,
+        status_handler=on_status,
         quiet=True,
         suppress_env_files=True,
     )
@@ -122,6 +128,12 @@ def run_playbook(
             Failure("", "démarrage d'Ansible", _tail(artifacts / "artifacts" / "ansible" / "stdout"))
         )
     return result
+
+
+def forget_environment(path: Path) -> None:
+    """Given the file in which ansible-runner has just written its command, take the caller's environment out of it."""
+    written = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({key: value for key, value in written.items() if key != "env"}), encoding="utf-8")
 
 
 def read_event(event: Mapping[str, Any], result: RunResult) -> Step | None:

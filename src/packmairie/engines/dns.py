@@ -211,5 +211,5 @@ def _change(zone: Zone, change: object, owner_of: OwnerOf) -> Change:
 def _lines(sign: str, record: OctoRecord | None) -> list[str]:
     if record is None:
         return []
-    name, ttl, type_, values = record.rrs
-    return [f"{sign}{name} {ttl} {type_} {value}" for value in values]
+    rrset = record.to_rrset()
+    return [f"{sign}{rrset.name} {rrset.ttl} {rrset._type} {value}" for value in rrset.rdatas]

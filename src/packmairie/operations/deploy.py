@@ -46,6 +46,7 @@ class DeployResult:
     failures: tuple[Failure, ...]
     outcomes: dict[str, Outcome]
     seconds: float
+    tasks: int = 0
 
     @property
     def succeeded(self) -> bool:
@@ -58,6 +59,7 @@ class DeployResult:
             "run": self.folder.name,
             "who": f"{getpass.getuser()}@{socket.gethostname()}",
             "seconds": round(self.seconds, 1),
+            "tasks": self.tasks,
             "communes": {code: outcome.value for code, outcome in self.outcomes.items()},
             "changes": [asdict(change) for change in self.changes],
             "failures": [asdict(failure) for failure in self.failures],
@@ -94,10 +96,21 @@ def deploy_pack(
         tuple(failures_of(result)),
         outcomes(communes, changes, result),
         (datetime.now(UTC) - started).total_seconds(),
+        result.tasks,
     )
     summary = run_folder / SUMMARY
     summary.write_text(json.dumps(account.as_dict(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     return account
+
+
+def tasks_of_last_run(runs: Path) -> int | None:
+    """Return how many tasks the last run had, for a progress bar; None when nothing is known."""
+    for summary in sorted(runs.glob(f"*/{SUMMARY}"), reverse=True):
+        try:
+            return int(json.loads(summary.read_text(encoding="utf-8"))["tasks"]) or None
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return None
 
 
 def new_run_folder(runs: Path, started: datetime) -> Path:
