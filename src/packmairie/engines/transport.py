@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import time
 from datetime import UTC
 
 import httpx
@@ -16,6 +17,8 @@ from packmairie.model.probe import Absent, Answer, Certificate, Found, HttpGet, 
 from packmairie.model.problem import fail
 
 CONNECT_SECONDS = 6.0
+PAGE_SECONDS = 20.0
+"""A server that trickles bytes for ever must not hold a run."""
 PAGE_LIMIT = 1_000_000
 """Bytes read of a page at most."""
 
@@ -116,9 +119,11 @@ class Transport:
                     "GET", target, headers={"Host": url.host}, extensions={"sni_hostname": url.host}
                 ) as reply,
             ):
-                body = b""
+                body, deadline = b"", time.monotonic() + PAGE_SECONDS
                 for chunk in reply.iter_bytes():
                     body += chunk
+                    if time.monotonic() > deadline:
+                        return Unanswered(f"{url.host} n'a pas fini de répondre en {PAGE_SECONDS:.0f} s")
                     if len(body) > PAGE_LIMIT:
                         break
                 return Found(Page(reply.status_code, dict(reply.headers), body.decode("utf-8", "replace")))
