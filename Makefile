@@ -26,7 +26,7 @@ demo-down: $(STAMP) ## Stop the lab and remove its hosts
 test: lint test-unit test-integration test-lab ## Everything: checks, unit, integration, and the lab when root
 
 test-unit: $(STAMP) ## Fast tests, alone
-	@$(BIN)/pytest tests/unit -q
+	@$(BIN)/pytest tests/unit -q -n auto
 
 test-integration: $(STAMP) ## Tests against real programs on loopback
 	@scripts/install-test-tools

@@ -8,6 +8,7 @@ its platform is made anew. PACKMAIRIE_KEEP_LAB=1 leaves it running at the end.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -27,12 +28,15 @@ from packmairie.model.pack import Pack
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND_SECONDS = 600
+DEMO_HOSTS = {"plateforme": 10, "monde": 20}
+"""Where the demonstration pack expects the hosts of the usual lab, in 10.59.62.0/24."""
 
 # What lives on a host by itself: logs, caches that apt and services rebuild, queues, mail, counters.
 LIVING = (
     "/proc /sys /dev /run /tmp /var/tmp /var/log /var/cache /var/lib/redis /var/lib/rspamd/[!d]* /var/spool "
     "/var/vmail /var/lib/dovecot /var/lib/postfix /var/lib/knot/journal /var/lib/knot/timers /var/lib/systemd "
-    "/var/lib/caddy /var/lib/packmairie/lego /root"
+    "/var/lib/caddy /var/lib/packmairie/lego /var/lib/packmairie/sites-etat /var/lib/packmairie/courrier-sites "
+    "/var/lib/packmairie/webmail /root"
 )
 FINGERPRINT = (
     'set -f; skip=; for path in {living}; do skip="$skip -path $path -prune -o"; done; '
@@ -87,10 +91,15 @@ def lab() -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="session")
-def pack_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the demonstration pack, with secrets of its own."""
+def pack_folder(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the demonstration pack, with secrets of its own, at the addresses of the lab in use."""
     folder = tmp_path_factory.mktemp("pack") / "demo"
     shutil.copytree(ROOT / "inventories" / "demo", folder, ignore=shutil.ignore_patterns("secrets", ".vault-password"))
+    settings = folder / "pack.yml"
+    text = settings.read_text(encoding="utf-8").replace("/var/lib/packmairie-lab/", f"{lab.paths.state}/")
+    for name in ("plateforme", "monde"):
+        text = re.sub(rf"10\.59\.62\.{DEMO_HOSTS[name]}\b", str(lab.host(name).address), text)
+    settings.write_text(text, encoding="utf-8")
     return folder
 
 

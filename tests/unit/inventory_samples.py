@@ -51,6 +51,52 @@ service_public:
   courriel: "contact@riencourt-les-bapaume.fr"
   site: "https://www.riencourt-les-bapaume.fr"
   constate_le: 2026-11-24
+site:
+  adresse:
+    voie: "1 place de la Mairie"
+    complement: "Rez-de-chaussée"
+    code_postal: "62450"
+    commune: "Riencourt"
+  telephone: "03 53 01 00 10"
+  courriel: "mairie@riencourt-les-bapaume.fr"
+  horaires:
+    - jours: "lundi, jeudi"
+      heures: "9h-12h, 14h-17h30"
+  fermetures:
+    - du: 2026-12-24
+      au: 2027-01-02
+      motif: "congés"
+  note_horaires: "Sur rendez-vous"
+  elus:
+    - fonction: "Maire"
+      nom: "Maire (exemple)"
+  presentation: ["Un village d'exemple."]
+  couleurs:
+    principale: "#2f5d50"
+    accent: "#f0c75e"
+  liens:
+    - titre: "Réserver la salle"
+      adresse: "https://www.exemple.fr/salle"
+      description: "Tarifs et conditions"
+  profil_acheteur: "https://marches.exemple.fr/"
+  signalement: "https://signalement.exemple.fr/"
+  directeur_publication: "Maire (exemple)"
+  hebergeur:
+    nom: "Hébergeur d'exemple"
+    adresse: "2 rue de l'Exemple, 59000 Lille"
+    telephone: "03 53 01 00 11"
+    courriel: "contact@hebergeur.example"
+  delegue_donnees: "dpo@exemple.fr"
+  accessibilite:
+    etat: "partiellement conforme"
+    declaration: 2026-10-01
+    audit_par: "Auditeur d'exemple"
+    taux: 62
+    non_accessible: ["Plans numérisés"]
+    contact: "acces@exemple.fr"
+  redirections:
+    - de: "@"
+      vers: "https://www.exemple.fr/"
 """
 """One file with every key, each scalar on a line of its own."""
 

@@ -136,7 +136,7 @@ class TestOneFile:
     def test_one_address_one_problem(self, pack):
         edit(pack / "pack.yml", "adresse: 192.0.2.10", "adresse: dix")
         assert [line.split(" → ")[0] for line in problems_of(pack)] == [
-            "pack.yml:26: plateforme.hotes.plateforme.adresse : « dix » n'est pas une adresse IP"
+            "pack.yml:29: plateforme.hotes.plateforme.adresse : « dix » n'est pas une adresse IP"
         ]
 
     def test_rule_of_the_pack(self, pack):

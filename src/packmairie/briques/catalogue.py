@@ -6,6 +6,7 @@ from __future__ import annotations
 from packmairie.briques.contract import Brique
 from packmairie.briques.dns import Dns
 from packmairie.briques.messagerie import Messagerie
+from packmairie.briques.presence import Presence
 
-CATALOGUE: tuple[Brique, ...] = (Dns(), Messagerie())
+CATALOGUE: tuple[Brique, ...] = (Dns(), Messagerie(), Presence())
 """Adding a brique adds one line here."""

@@ -37,6 +37,8 @@ class Brique:
 
     name: str = ""
     title: str = ""
+    elsewhere: bool = False
+    """True for a brique that has work to do also where the commune has this service elsewhere."""
 
     def records(self, commune: Commune, pack: Pack) -> tuple[Record, ...]:
         """Return the records wished in the commune's own zone."""

@@ -17,7 +17,7 @@ from packmairie.model.problem import ExitCode, PackmairieError
 
 COMMANDS = ("plan", "deploy", "status")
 """Each is a function of its own name in ``packmairie.cli.<name>``."""
-GROUPS = ("inventory", "dns", "messagerie", "lab")
+GROUPS = ("inventory", "dns", "messagerie", "presence", "lab")
 """Each is ``packmairie.cli.<name>``, with its Typer application ``app``."""
 
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from packmairie.inventory.blason import coat_problems
 from packmairie.inventory.crosscheck import Entry, cross_check
 from packmairie.inventory.located import Located, error_from
 from packmairie.inventory.source import Node, Source, parse_source, read_source
@@ -46,7 +47,11 @@ def load_pack(folder: Path) -> Pack:
     Raise PackmairieError with every problem of every file, in the order of files and lines.
     """
     contents = read_contents(folder)
-    problems = [*contents.problems, *cross_check(contents.file, contents.entries)]
+    problems = [
+        *contents.problems,
+        *cross_check(contents.file, contents.entries),
+        *coat_problems(folder, contents.entries),
+    ]
     if problems or contents.file is None:
         raise error_from(problems)
     communes = [entry.commune for entry in contents.entries if entry.commune is not None]

@@ -34,6 +34,13 @@ PATTERNS = {
         "un nom dans la zone : @ pour le domaine, sinon minuscules, chiffres et tirets"
     ),
     r"^https://\S+$": "une adresse qui commence par https://",
+    r"^https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?([/?][A-Za-z0-9._~/?#@!&()*+,;=:%-]*)?$": (
+        "une adresse https:// complète, sans espace ni accent"
+    ),
+    r"^0[1-9]( ?[0-9]{2}){4}$": 'un numéro de téléphone français, par exemple "03 21 00 00 00"',
+    r"^[a-z0-9][a-z0-9_-]{0,60}\.(png|jpg|webp)$": (
+        "un nom d'image en minuscules sans accent ni espace : .png, .jpg ou .webp (pas de SVG)"
+    ),
 }
 """What each pattern of the model accepts, in words. A test keeps this table complete."""
 
@@ -141,7 +148,8 @@ def _value(detail: dict[str, Any], node: Node) -> Wording:
     kind: str = detail["type"]
     shown = _shown(node)
     if kind == "value_error":
-        return f"{shown} {context['error']}", "corriger cette valeur"
+        reason = str(context["error"])
+        return reason if node.children is not None else f"{shown} {reason}", "corriger cette valeur"
     if kind == "string_type":
         return _not_text(node, shown)
     if kind == "string_pattern_mismatch":

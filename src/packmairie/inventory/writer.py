@@ -112,6 +112,18 @@ def commune_text(
         "# existant:",
         "#   presence: Nom du prestataire",
         "",
+        "# À compléter : ce que montre le site. Tout est facultatif ; les couleurs illisibles sont refusées.",
+        "# site:",
+        "#   adresse:",
+        "#     voie: 1 place de la Mairie",
+        '#   telephone: "03 00 00 00 00"',
+        "#   horaires:",
+        "#     - jours: lundi, jeudi",
+        "#       heures: 9h-12h, 14h-17h30",
+        "#   elus:",
+        "#     - fonction: Maire",
+        "#       nom: Prénom Nom",
+        "",
         "# À compléter : ce que la fiche de la mairie déclare sur Service-Public.gouv.fr.",
         "# service_public:",
         "#   courriel: contact@exemple.fr",
@@ -142,6 +154,9 @@ operateur:
   # À compléter : reçoit les alertes et sert au compte de l'autorité de certification.
   nom: {quoted(name)}
   courriel: exploitation@pack.example
+  # Pour les mentions légales des sites des communes :
+  # adresse: 1 rue de l'Exemple, 59000 Lille
+  # telephone: "03 00 00 00 00"
 
 # Qui peut entrer dans le pack. Le seuil est strict : « moins de 1 000 habitants ».
 eligibilite:

@@ -3,12 +3,26 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from packmairie.model.fields import (
+    DeclaredText,
+    DomainName,
+    InseeCode,
+    LocalPart,
+    PostalCode,
+    Siren,
+    Siret,
+    SpfMechanism,
+    Strict,
+    Text,
+    plain_text,
+)
+from packmairie.model.site import Site
 
 BRIQUE_NAMES = (
     "messagerie",
@@ -26,60 +40,6 @@ SHARED_LOCAL_PART = "contact"
 PROBE_LOCAL_PART = "sonde"
 """The technical account by which packmairie proves that mail arrives; it reads contact@ as an agent does."""
 
-_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-
-
-def _domain_name(value: str) -> str:
-    """Refuse what is not a lower-case host name of two labels or more (RFC 1123 §2.1; IDN in its xn-- form)."""
-    labels = value.split(".")
-    if len(value) > 253 or len(labels) < 2 or labels[-1].isdigit() or not all(map(_LABEL.fullmatch, labels)):
-        raise ValueError("n'est pas un nom de domaine (lettres minuscules sans accent, chiffres et tirets)")
-    return value
-
-
-def _luhn(value: str) -> str:
-    """Refuse a SIREN or SIRET whose check digit is wrong (ISO/IEC 7812-1 Annex B)."""
-    total = 0
-    for position, digit in enumerate(reversed(value)):
-        doubled = int(digit) * (2 if position % 2 else 1)
-        total += doubled - 9 if doubled > 9 else doubled
-    if total % 10:
-        raise ValueError("clé de contrôle fausse : une faute de frappe s'est glissée dans ce numéro")
-    return value
-
-
-def _plain_text(value: str) -> str:
-    """Refuse control characters, which no template, zone or shell should ever meet."""
-    if any(ord(character) < 32 or ord(character) == 127 for character in value):
-        raise ValueError("contient un caractère de contrôle")
-    return value
-
-
-DomainName = Annotated[str, StringConstraints(max_length=253), AfterValidator(_domain_name)]
-InseeCode = Annotated[str, StringConstraints(pattern=r"^([0-9]{2}|2[AB])[0-9]{3}$")]
-Siren = Annotated[str, StringConstraints(pattern=r"^[0-9]{9}$"), AfterValidator(_luhn)]
-Siret = Annotated[str, StringConstraints(pattern=r"^[0-9]{14}$"), AfterValidator(_luhn)]
-PostalCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{5}$")]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_plain_text)]
-SpfMechanism = Annotated[
-    str,
-    StringConstraints(
-        pattern=r"^[+?~-]?(include|a|mx|ip4|ip6|exists)(:[A-Za-z0-9._:/-]+)?(/[0-9]{1,3})?$", max_length=200
-    ),
-]
-"""One mechanism of RFC 7208 §5, never ``all``: the policy's end is not the commune's to write."""
-DeclaredText = Annotated[str, StringConstraints(max_length=300), AfterValidator(_plain_text)]
-LocalPart = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$")]
-MailAddress = Annotated[
-    str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*@[a-z0-9.-]+\.[a-z]{2,}$", max_length=254)
-]
-
-
-class Strict(BaseModel):
-    """Base of every file's model: an unknown key is a typing error to be told, not to be ignored."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
 
 class DnsMode(StrEnum):
     """Who publishes the commune's zone."""
@@ -93,8 +53,8 @@ class Enregistrement(Strict):
 
     nom: Annotated[str, StringConstraints(pattern=r"^(@|[a-z0-9_*]([a-z0-9_.-]*[a-z0-9_])?)$")] = "@"
     type: Literal["A", "AAAA", "CAA", "CNAME", "MX", "NS", "SRV", "TXT"]
-    valeurs: list[Annotated[str, StringConstraints(min_length=1, max_length=2000), AfterValidator(_plain_text)]] = (
-        Field(min_length=1)
+    valeurs: list[Annotated[str, StringConstraints(min_length=1, max_length=2000), AfterValidator(plain_text)]] = Field(
+        min_length=1
     )
     ttl: int | None = Field(default=None, ge=60, le=86400)
 
@@ -178,6 +138,7 @@ class Commune(Strict):
         default_factory=dict, description="Briques que la commune a déjà et par qui : vérifiées, jamais déployées"
     )
     service_public: ServicePublic | None = None
+    site: Site = Field(default_factory=Site, description="Ce que montre le site de la commune")
 
     @model_validator(mode="after")
     def _consistent(self) -> Commune:
@@ -187,6 +148,10 @@ class Commune(Strict):
         if not self.insee.startswith(self.departement):
             reasons.append("departement : ne correspond pas au code INSEE")
         reasons += self._address_conflicts()
+        if self.site.redirections and self.deploys("presence"):
+            reasons.append(
+                "site.redirections : réservées aux communes qui ont un site ailleurs (existant: {presence: …})"
+            )
         if self.loses_its_mail():
             reasons.append(
                 "domaine : la zone gérée n'aurait pas de MX et la messagerie existante ne recevrait plus rien"

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from packmairie.model.commune import Commune, DomainName, MailAddress, Strict, Text
+from packmairie.model.commune import Commune
+from packmairie.model.fields import DomainName, MailAddress, PhoneNumber, Strict, Text
 
 HostName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 GROUPS = ("dns", "frontal", "messagerie", "stockage", "partage", "portail")
@@ -19,6 +20,8 @@ class Operateur(Strict):
 
     nom: Text
     courriel: MailAddress = Field(description="Adresse qui reçoit les alertes et sert au compte ACME")
+    adresse: Text | None = Field(default=None, description="Adresse postale, pour les mentions légales des sites")
+    telephone: PhoneNumber | None = Field(default=None, description="Téléphone, pour les mentions légales des sites")
 
 
 class Eligibilite(Strict):

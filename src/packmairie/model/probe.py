@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Literal
 
 from packmairie.model.preuve import State
@@ -56,6 +57,42 @@ class HttpGet:
 
 
 @dataclass(frozen=True)
+class HttpChain:
+    """Fetch a page as a visitor does: at most five redirects are followed, each certificate is verified."""
+
+    url: str
+
+
+@dataclass(frozen=True)
+class HttpPost:
+    """Post a text and read the answer, redirects not followed."""
+
+    url: str
+    body: str
+    content_type: str = "text/xml; charset=utf-8"
+
+
+@dataclass(frozen=True)
+class SiteVisit:
+    """Fetch a home page with what it loads, and ask for each of its internal links."""
+
+    url: str
+
+
+@dataclass(frozen=True)
+class WebmailVisit:
+    """Log in to the webmail as a technical account, list its inbox, log out.
+
+    ``login`` is the account of the commune; ``secret`` names its password in the commune's vault.
+    """
+
+    url: str
+    commune: str
+    login: str
+    secret: str
+
+
+@dataclass(frozen=True)
 class MailRoundTrip:
     """Send from the witness mailbox to ``address``, find it there, answer, read the witness's verdict.
 
@@ -75,7 +112,19 @@ class HostReading:
     host: str
 
 
-Probe = DnsQuery | SpfReview | MxLocation | TlsHandshake | HttpGet | MailRoundTrip | HostReading
+Probe = (
+    DnsQuery
+    | SpfReview
+    | MxLocation
+    | TlsHandshake
+    | HttpGet
+    | HttpChain
+    | HttpPost
+    | SiteVisit
+    | WebmailVisit
+    | MailRoundTrip
+    | HostReading
+)
 
 
 @dataclass(frozen=True)
@@ -145,11 +194,73 @@ class Certificate:
 
 @dataclass(frozen=True)
 class Page:
-    """What a fetch tells (value of :class:`HttpGet`)."""
+    """What a fetch tells (value of :class:`HttpGet` and :class:`HttpPost`); header names are in lower case."""
 
     status: int
     headers: dict[str, str]
     body: str
+
+
+class Obstacle(StrEnum):
+    """Why a chain of requests stopped before a page."""
+
+    CERTIFICATE = "certificat refusé"
+    REFUSED = "connexion refusée"
+    LOOP = "plus de cinq redirections"
+    ADDRESS = "adresse de redirection inutilisable"
+
+
+@dataclass(frozen=True)
+class Hop:
+    """One request of a chain: its address and the status of the answer."""
+
+    url: str
+    status: int
+
+
+@dataclass(frozen=True)
+class Chain:
+    """What following redirects tells (value of :class:`HttpChain`).
+
+    ``hops`` are the answers in order; ``page`` is the last one, None when an ``obstacle`` stopped the chain, which
+    ``reason`` explains. The address that could not be asked is ``stopped_at``.
+    """
+
+    hops: tuple[Hop, ...]
+    page: Page | None
+    obstacle: Obstacle | None = None
+    reason: str = ""
+    stopped_at: str = ""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What a visit of a home page tells (value of :class:`SiteVisit`).
+
+    ``octets`` counts the page and what it loads, as transferred without compression; ``resources`` is how many files
+    that is. ``broken`` maps an internal address to why it does not answer; ``foreign`` are the files loaded from
+    other hosts.
+    """
+
+    page: Page
+    octets: int
+    resources: int
+    links: int
+    broken: dict[str, str]
+    foreign: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class WebmailSession:
+    """What a log-in to the webmail tells (value of :class:`WebmailVisit`), step by step as :class:`RoundTrip`.
+
+    ``title`` is the title of the page shown after log-in.
+    """
+
+    steps: dict[str, float]
+    failed: str = ""
+    reason: str = ""
+    title: str = ""
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ class Missing:
 def deployed_briques(commune: Commune) -> Iterator[Any]:
     """Yield the briques that packmairie deploys for this commune (``dns`` always: a name is no one else's service)."""
     for brique in CATALOGUE:
-        if commune.deploys(brique.name):
+        if brique.elsewhere or commune.deploys(brique.name):
             yield brique
 
 

@@ -15,7 +15,8 @@ from packmairie.inventory.schema import SCHEMAS_FOLDER, write_schemas
 from packmairie.inventory.source import forbidden_code
 from packmairie.inventory.vault import ensure_vault_password
 from packmairie.inventory.writer import commune_path, commune_text, pack_files, schema_line, write_communes
-from packmairie.model.commune import Commune, DnsMode, DomainName, Text
+from packmairie.model.commune import Commune, DnsMode
+from packmairie.model.fields import DomainName, Text
 from packmairie.model.pack import Eligibilite, Pack
 from packmairie.model.problem import PackmairieError, Problem, fail
 from packmairie.registry.eligibility import Eligible, Refused, assess

@@ -11,10 +11,13 @@ from pathlib import Path
 
 from packmairie.briques.catalogue import CATALOGUE
 from packmairie.briques.messagerie_checks import SERVICES
+from packmairie.briques.presence_checks import WEB_SERVICES
 from packmairie.engines.hosts import read_host
 from packmairie.engines.mail import Account, MailProver
 from packmairie.engines.names import Names
 from packmairie.engines.transport import Transport
+from packmairie.engines.web import Web
+from packmairie.engines.webmail import visit_webmail
 from packmairie.inventory.loader import load_pack
 from packmairie.inventory.vault import Vault
 from packmairie.model.change import PLATEFORME
@@ -25,13 +28,17 @@ from packmairie.model.probe import (
     Check,
     DnsQuery,
     HostReading,
+    HttpChain,
     HttpGet,
+    HttpPost,
     MailRoundTrip,
     MxLocation,
     Probe,
+    SiteVisit,
     SpfReview,
     TlsHandshake,
     Unanswered,
+    WebmailVisit,
 )
 from packmairie.model.problem import PackmairieError, fail
 from packmairie.operations.desired import select
@@ -72,6 +79,7 @@ class Prober:
         self.vault = vault
         self.names = Names([str(address) for address in pack.file.resolveurs], pack.file.geoip)
         self.transport = Transport(self.names, pack.file.acme.racine)
+        self.web = Web(self.names, pack.file.acme.racine)
         self.mail = MailProver(self.transport, witness_account(pack, vault), pack.file.plateforme.host_name("mail"))
 
     def ask(self, probe: Probe) -> Answer:
@@ -95,12 +103,20 @@ class Prober:
                 return self.transport.handshake(probe)
             case HttpGet():
                 return self.transport.fetch(probe)
+            case HttpChain():
+                return self.web.follow(probe)
+            case HttpPost():
+                return self.web.post(probe)
+            case SiteVisit():
+                return self.web.visit(probe)
+            case WebmailVisit():
+                return visit_webmail(self.web, probe, self._password(probe))
             case HostReading(host):
-                return read_host(host, self.pack.file.plateforme.hotes[host], SERVICES)
+                return read_host(host, self.pack.file.plateforme.hotes[host], (*SERVICES, *WEB_SERVICES))
             case MailRoundTrip():
                 return self.mail.round_trip(probe, self._password(probe))
 
-    def _password(self, probe: MailRoundTrip) -> str | None:
+    def _password(self, probe: MailRoundTrip | WebmailVisit) -> str | None:
         kept = self.vault.read(probe.commune).get(probe.secret)
         return kept["mot_de_passe"] if isinstance(kept, dict) else None
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from packmairie.briques.dns import TSIG_KEY_NAME
+from packmairie.briques.presence import WEBMAIL_NAME
 from packmairie.model.pack import Hote, Pack
 
 OPEN_PORTS: dict[str, dict[str, tuple[int, ...]]] = {
@@ -23,7 +24,15 @@ def group_variables(pack: Pack, folder: Path) -> dict[str, dict[str, Any]]:
     return {
         "all": {"packmairie_pack": str(folder)},
         "dns": {"dns_key_name": TSIG_KEY_NAME},
-        "frontal": {"frontal_acme_directory": acme.annuaire, "frontal_acme_contact": pack.file.operateur.courriel},
+        "frontal": {
+            "frontal_acme_directory": acme.annuaire,
+            "frontal_acme_contact": pack.file.operateur.courriel,
+            "frontal_webmail_name": platform.host_name(WEBMAIL_NAME),
+            "frontal_webmail_upload_mb": mail.taille_message_mo + 5,
+            "presence_addresses": [str(address) for address in (*platform.ipv4, *platform.ipv6)],
+            "webmail_client_name": platform.host_name("mail"),
+            "webmail_message_size_mb": mail.taille_message_mo,
+        },
         "messagerie": {
             "messagerie_platform_domain": platform.domaine,
             "messagerie_mx_name": platform.host_name("mx"),
