@@ -451,7 +451,7 @@ class TreeRun:
         changed = bool(self.wanted or self.attributes_only or leftovers or folders)
         if self.params["phase"] == "inspect":
             if not changed and not self.module.check_mode:
-                # A host that lost its list is as wished all the same; without the list, a later removal would be missed.
+                # A host that lost its list is as wished all the same; without it, a later removal would be missed.
                 self.save_state()
             return {"changed": changed, "wanted": self.wanted, "changes": []}
         contents = {path: self.assemble(self.files[path]) for path in self.wanted}
