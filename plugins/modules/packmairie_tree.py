@@ -78,12 +78,8 @@ wanted:
 
 import base64
 import contextlib
-import difflib
-import grp
-import hashlib
 import json
 import os
-import pwd
 import re
 import shlex
 import stat
@@ -91,102 +87,18 @@ import tempfile
 import zlib
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.packmairie_files import attributes_differ, owner_ids, read, sync_folder
+from ansible.module_utils.packmairie_parts import (
+    PLATFORM_PART,
+    SECRET_TEXT,
+    describe,
+    digest,
+    join_parts,
+    split_parts,
+)
 
 STATE_FOLDER = "/var/lib/packmairie/trees"
 TEMPORARY_PREFIX = ".packmairie-tree-"
-PART_MARK = re.compile(r"^# >>> (?P<commune>\S+)$")
-PLATFORM_PART = "plateforme"
-SECRET_TEXT = "(contenu secret)"
-
-
-def split_parts(text):
-    """Given a shared file's text, return {commune: content}; text before any mark belongs to nobody (``None``)."""
-    parts = {}
-    owner = None
-    # Not splitlines: it also cuts at separators (form feed, U+2028 …) that no service takes for the end of a line.
-    for line in re.findall(r"[^\n]*\n|[^\n]+", text):
-        mark = PART_MARK.match(line)
-        if mark:
-            owner = mark.group("commune")
-            parts.setdefault(owner, "")
-        else:
-            parts[owner] = parts.get(owner, "") + line
-    return parts
-
-
-def join_parts(parts):
-    """Given {commune: content}, return a shared file's text, the platform first, then communes by code."""
-    names = sorted(parts, key=lambda name: (name is not None, name != PLATFORM_PART, name))
-    return "".join((f"# >>> {name}\n" if name else "") + parts[name] for name in names)
-
-
-def digest(text):
-    """Return the SHA-256 of a text, hexadecimal."""
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
-
-
-def unified(before, after):
-    """Return the changed lines of a text with one line of context, without file headers."""
-    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=1)
-    return "\n".join(line for line in lines if not line.startswith(("---", "+++")))
-
-
-def describe(wish, before, after):
-    """Given a wish and both texts (``before`` is None when absent), return the changes, one a part that differs."""
-    if wish["shared"]:
-        old, new = split_parts(before or ""), split_parts(after)
-    else:
-        name = wish["parts"][0].get("commune")
-        old, new = ({} if before is None else {name: before}), {name: after}
-    changes = []
-    for name in [*new, *(name for name in old if name not in new)]:
-        if name in old and name in new and old[name] == new[name]:
-            continue
-        action = "update" if name in old and name in new else "create" if name in new else "delete"
-        detail = SECRET_TEXT if wish["secret"] else unified(old.get(name, ""), new.get(name, ""))
-        commune = None if name == PLATFORM_PART else name
-        changes.append({"action": action, "path": wish["path"], "commune": commune, "detail": detail})
-    return changes or [{"action": "update", "path": wish["path"], "commune": None, "detail": "ordre des parties"}]
-
-
-def read(path):
-    """Return the bytes of a file, or None when there is none."""
-    try:
-        with open(path, "rb") as handle:
-            return handle.read()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        return None
-
-
-def owner_ids(wish):
-    """Return (uid, gid) of a wish, None for a user or group that does not exist yet."""
-    uid = gid = None
-    with contextlib.suppress(KeyError):
-        uid = pwd.getpwnam(wish.get("owner") or "root").pw_uid
-    with contextlib.suppress(KeyError):
-        gid = grp.getgrnam(wish.get("group") or "root").gr_gid
-    return uid, gid
-
-
-def attributes_differ(path, wish):
-    """Tell whether an existing file or directory has another mode, owner or group than wished."""
-    info = os.lstat(path)
-    uid, gid = owner_ids(wish)
-    return (
-        stat.S_IMODE(info.st_mode) != int(wish["mode"], 8)
-        or uid is None
-        or gid is None
-        or (info.st_uid, info.st_gid) != (uid, gid)
-    )
-
-
-def sync_folder(path):
-    """Make renames in a folder durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class TreeRun:
@@ -451,7 +363,7 @@ class TreeRun:
         changed = bool(self.wanted or self.attributes_only or leftovers or folders)
         if self.params["phase"] == "inspect":
             if not changed and not self.module.check_mode:
-                # A host that lost its list is as wished all the same; without the list, a later removal would be missed.
+                # A host that lost its list is as wished all the same; without it, a later removal would be missed.
                 self.save_state()
             return {"changed": changed, "wanted": self.wanted, "changes": []}
         contents = {path: self.assemble(self.files[path]) for path in self.wanted}

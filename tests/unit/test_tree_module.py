@@ -10,6 +10,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import sys
 import zlib
 from pathlib import Path
 from typing import Any
@@ -26,16 +27,21 @@ OWNER, GROUP = getpass.getuser(), grp.getgrgid(os.getgid()).gr_name
 CANARY = "canari-7f3a"
 
 
-def load_module():
-    specification = importlib.util.spec_from_file_location("packmairie_tree", SOURCE)
+def load(name: str, path: Path):
+    """Load a file of plugins/ under the name by which Ansible sends it."""
+    specification = importlib.util.spec_from_file_location(name, path)
     assert specification
     assert specification.loader
     module = importlib.util.module_from_spec(specification)
+    sys.modules[name] = module
     specification.loader.exec_module(module)
     return module
 
 
-MODULE = load_module()
+for companion in sorted((SOURCE.parents[1] / "module_utils").glob("*.py")):
+    load(f"ansible.module_utils.{companion.stem}", companion)
+MODULE = load("packmairie_tree", SOURCE)
+TEXT_OF_PARTS = sys.modules["ansible.module_utils.packmairie_parts"]
 
 
 class Host:
@@ -457,7 +463,7 @@ class TestLinks:
 LINES = st.text(st.characters(blacklist_categories=["Cs"]), max_size=20).map(
     lambda text: text.replace("\n", " ") + "\n"
 )
-CONTENTS = st.lists(LINES.filter(lambda line: not MODULE.PART_MARK.match(line)), max_size=4).map("".join)
+CONTENTS = st.lists(LINES.filter(lambda line: not TEXT_OF_PARTS.PART_MARK.match(line)), max_size=4).map("".join)
 PARTS = st.dictionaries(st.sampled_from(["plateforme", "59529", "62633", "62708", "2A004"]), CONTENTS, max_size=5)
 
 
@@ -465,7 +471,7 @@ class TestMarks:
     @settings(max_examples=40)
     @given(PARTS)
     def test_what_is_joined_is_split_back(self, parts):
-        assert MODULE.split_parts(MODULE.join_parts(parts)) == parts
+        assert TEXT_OF_PARTS.split_parts(TEXT_OF_PARTS.join_parts(parts)) == parts
 
     @settings(max_examples=40)
     @given(PARTS)
@@ -476,12 +482,12 @@ class TestMarks:
             tuple(Part(parts[name], None if name == "plateforme" else name) for name in names),
             shared=True,
         )
-        assert file.text() == MODULE.join_parts(parts)
+        assert file.text() == TEXT_OF_PARTS.join_parts(parts)
 
     @settings(max_examples=40)
     @given(st.text(max_size=200))
     def test_any_text_is_split_without_loss(self, text):
-        parts = MODULE.split_parts(text)
+        parts = TEXT_OF_PARTS.split_parts(text)
         assert sum(len(content) for content in parts.values()) <= len(text)
         if "# >>> " not in text:
             assert parts in ({}, {None: text})
@@ -489,4 +495,4 @@ class TestMarks:
     @pytest.mark.parametrize("separator", ["\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\r"])
     def test_a_mark_begins_a_line_and_nothing_else_does(self, separator):
         text = f"# >>> 62708\nx{separator}# >>> 62633\ny\n"
-        assert list(MODULE.split_parts(text)) == ["62708"]
+        assert list(TEXT_OF_PARTS.split_parts(text)) == ["62708"]

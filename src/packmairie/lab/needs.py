@@ -151,7 +151,7 @@ def refused_by_kernel() -> list[Problem]:
     for place, attempt, undo, remedy in attempts:
         result = commands.run(attempt)
         if result.returncode != 0:
-            said = (result.stderr.strip() or "refusé").splitlines()[-1]
+            said = (result.stderr.strip() or "refusé").splitlines()[0]
             problems.append(Problem(place, f"le noyau refuse : {said}", remedy))
         elif undo:
             commands.run(undo)
