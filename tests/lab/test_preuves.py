@@ -65,7 +65,7 @@ class TestWhenAllWorks:
         for preuve in found.values():
             assert set(preuve) - {"rpnt"} == KEYS
         codes = {preuve["rpnt"] for key, preuve in found.items() if key[0] == COMMUNE and "rpnt" in preuve}
-        assert codes == {f"2.{number}" for number in range(1, 9)}
+        assert codes == {f"{family}.{number}" for family in (1, 2) for number in range(1, 9)}
         assert {key[0] for key in found} == {"plateforme", "59529", "62633", "62708"}
 
     def test_csv_html_and_since(self, deployed: Rehearsal, packmairie: Run, tmp_path) -> None:
@@ -156,7 +156,7 @@ class TestWhenNobodyAnswers:
             found = preuves(packmairie, COMMUNE)
             assert states(found, "non_conforme") == set()
             silent = {("plateforme", "tls-993"), (COMMUNE, "mta-sts"), (COMMUNE, "mta-sts-certificat")}
-            assert silent | {(COMMUNE, "aller-retour")} == states(found, "non_verifie")
+            assert silent | {(COMMUNE, "aller-retour")} <= states(found, "non_verifie")
 
     def test_a_resolver_that_is_down_proves_nothing(self, deployed: Rehearsal, packmairie: Run, lab: Lab) -> None:
         with broken(lab, "monde", "systemctl stop unbound", "systemctl start unbound"):

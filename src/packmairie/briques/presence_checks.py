@@ -342,7 +342,7 @@ def platform_checks(pack: Pack, webmail: str) -> tuple[Check, ...]:
     services = tuple(
         Check(
             BRIQUE,
-            f"services-{name}",
+            f"services-web-{name}",
             "Caddy, construction des sites et webmail actifs",
             (HostReading(name),),
             lambda answers: require_answer(answers[0], judge_services, "Vérifier l'accès SSH à l'hôte."),
