@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LOCKS := requirements/base.txt requirements/dev.txt
 
-.PHONY: help install demo demo-down test test-unit test-integration test-lab lint lock schemas clean
+.PHONY: help install demo demo-down test test-tools test-unit test-integration test-together test-lab test-nightly lint lock schemas clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -23,17 +23,28 @@ demo: $(STAMP) ## Boot the lab, deploy three real communes on it, prove that the
 demo-down: $(STAMP) ## Stop the lab and remove its hosts
 	@$(BIN)/packmairie lab down
 
-test: lint test-unit test-integration test-lab ## Everything: checks, unit, integration, and the lab when root
+test: lint test-tools test-unit test-together ## Everything: checks, unit, integration, and the lab when root
+
+test-tools: ## Install the programs that tests start themselves (apt, when root)
+	@scripts/install-test-tools
 
 test-unit: $(STAMP) ## Fast tests, alone
-	@$(BIN)/pytest tests/unit -q -n auto
+	@$(BIN)/pytest tests/unit -q -n auto -m "not slow"
 
-test-integration: $(STAMP) ## Tests against real programs on loopback
+test-integration: $(STAMP) ## Slow unit tests, and tests against real programs on loopback
 	@scripts/install-test-tools
+	@$(BIN)/pytest tests/unit -q -n auto -m slow
 	@$(BIN)/pytest tests/integration -q
+
+test-together: $(STAMP) ## Integration and lab tests, side by side
+	@scripts/install-test-tools
+	@scripts/test-together $(BIN)
 
 test-lab: $(STAMP) ## Tests on booted hosts (root on Linux)
 	@scripts/test-lab $(BIN)
+
+test-nightly: $(STAMP) ## Attacks on backups, the complete desktop, the installer in an emulator (root on Linux)
+	@scripts/test-lab $(BIN) nightly
 
 lint: $(STAMP) ## ruff, mypy, import-linter, yamllint, ansible-lint
 	@scripts/lint $(BIN)

@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from packmairie.model.problem import PackmairieError
+from packmairie.model.problem import PackmairieError, PartialError
+from packmairie.operations.controller import chosen_by, pack_of, told, tolerated
 from packmairie.operations.records import publish_records
 
 
@@ -25,26 +24,17 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """Plan, and apply unless in check mode. Returns changes as ``packmairie_tree`` does."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
-        folder = variables.get("packmairie_pack")
-        if not folder:
-            raise AnsibleActionFail(
-                "packmairie_records : l'inventaire n'est pas celui d'un pack (packmairie_pack manque)"
-            )
-        selected = frozenset(code for code in str(variables.get("packmairie_communes") or "").split(",") if code)
+        with_diff = bool(self._task.diff)
         try:
-            changes = publish_records(
-                Path(str(folder)),
-                communes=selected,
-                dry_run=bool(self._task.check_mode),
-                force=bool(variables.get("packmairie_force_dns", False)),
-            )
+            try:
+                changes = publish_records(
+                    pack_of(variables, "packmairie_records"),
+                    communes=frozenset(chosen_by(variables)),
+                    dry_run=bool(self._task.check_mode),
+                    force=bool(variables.get("packmairie_force_dns", False)),
+                )
+            except PartialError as error:
+                return result | tolerated(error, variables, with_diff=with_diff)
         except PackmairieError as error:
             raise AnsibleActionFail(str(error)) from error
-        result["changed"] = bool(changes)
-        result["changes"] = [asdict(change) for change in changes]
-        if self._task.diff:
-            result["diff"] = [
-                {"prepared": f"{change.place} {change.action.sign} {change.what}\n{change.detail}\n"}
-                for change in changes
-            ]
-        return result
+        return result | told(changes, with_diff=with_diff)

@@ -8,6 +8,9 @@ import grp
 import os
 import pwd
 import stat
+import tempfile
+
+TEMPORARY_PREFIX = ".packmairie-tree-"
 
 
 def read(path):
@@ -48,3 +51,43 @@ def sync_folder(path):
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def make_folder(path):
+    """Create the missing parents of a file, root's and 0755."""
+    if path and not os.path.isdir(path):
+        make_folder(os.path.dirname(path))
+        os.mkdir(path, 0o755)
+
+
+def snapshot(path):
+    """Return (content, mode, uid, gid) of a file, the target of a link, or None when there is neither."""
+    if os.path.islink(path):
+        return os.readlink(path)
+    content = read(path)
+    if content is None:
+        return None
+    info = os.lstat(path)
+    return content, stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid
+
+
+def restore(before):
+    """Put files back as they were before this run."""
+    for path, known in before.items():
+        if known is None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+            continue
+        if isinstance(known, str):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+            os.symlink(known, path)
+            continue
+        content, mode, uid, gid = known
+        descriptor, temporary = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=os.path.dirname(path))
+        with os.fdopen(descriptor, "wb") as handle:
+            handle.write(content)
+            os.fsync(handle.fileno())
+        os.chown(temporary, uid, gid)
+        os.chmod(temporary, mode)
+        os.replace(temporary, path)

@@ -35,7 +35,17 @@ def join_parts(parts):
 
 def digest(text):
     """Return the SHA-256 of a text, hexadecimal."""
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+    return digest_of_bytes(text.encode("utf-8"))
+
+
+def digest_of_bytes(raw):
+    """Return the SHA-256 of octets, hexadecimal."""
+    return hashlib.sha256(raw).hexdigest()
+
+
+def describe_bytes(raw):
+    """Return one line that stands for octets in a plan: their number, and enough of their digest to tell a change."""
+    return f"({len(raw)} octets, empreinte {digest_of_bytes(raw)[:12]})\n"
 
 
 def unified(before, after):

@@ -19,8 +19,9 @@ options:
     type: str
     required: true
   files:
-    description: The wished files, with C(path), C(mode), C(owner), C(group), C(secret), C(once), C(shared) and
-      C(parts), each with C(commune), C(sha256), and C(content) (zlib, base64) where the host asked for it.
+    description: The wished files, with C(path), C(mode), C(owner), C(group), C(secret), C(once), C(shared),
+      C(binary) (octets that are no text, in one part) and C(parts), each with C(commune), C(sha256), and
+      C(content) (zlib, base64) where the host asked for it.
     type: list
     elements: dict
     required: true
@@ -74,6 +75,10 @@ wanted:
   description: The paths whose content the host needs (phase inspect).
   type: list
   returned: when phase is inspect
+leaving:
+  description: The communes of which something stands on the host and is no longer wished (phase inspect).
+  type: list
+  returned: when phase is inspect
 """
 
 import base64
@@ -82,23 +87,32 @@ import json
 import os
 import re
 import shlex
-import stat
 import tempfile
 import zlib
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.packmairie_files import attributes_differ, owner_ids, read, sync_folder
+from ansible.module_utils.packmairie_files import (
+    TEMPORARY_PREFIX,
+    attributes_differ,
+    make_folder,
+    owner_ids,
+    read,
+    restore,
+    snapshot,
+    sync_folder,
+)
 from ansible.module_utils.packmairie_parts import (
     PLATFORM_PART,
     SECRET_TEXT,
     describe,
+    describe_bytes,
     digest,
+    digest_of_bytes,
     join_parts,
     split_parts,
 )
 
 STATE_FOLDER = "/var/lib/packmairie/trees"
-TEMPORARY_PREFIX = ".packmairie-tree-"
 
 
 class TreeRun:
@@ -144,6 +158,8 @@ class TreeRun:
 
     def content_differs(self, wish, current):
         """Compare the digests of the parts that this run is about."""
+        if wish.get("binary"):
+            return digest_of_bytes(current) != wish["parts"][0]["sha256"]
         try:
             text = current.decode("utf-8")
         except UnicodeDecodeError:
@@ -156,7 +172,7 @@ class TreeRun:
         return any(old.get(name) != new.get(name) for name in names)
 
     def assemble(self, wish):
-        """Return the text to write: the wished parts, and the host's own for communes not selected."""
+        """Return what to write: the wished parts, and the host's own for communes not selected."""
         contents = {}
         for part in wish["parts"]:
             if not self.selected(part.get("commune")):
@@ -164,7 +180,10 @@ class TreeRun:
             if part.get("content") is None:
                 self.module.fail_json(msg="{} : contenu non reçu, le fichier a changé entre-temps".format(wish["path"]))
             name = part.get("commune") or PLATFORM_PART
-            contents[name] = zlib.decompress(base64.b64decode(part["content"])).decode("utf-8")
+            raw = zlib.decompress(base64.b64decode(part["content"]))
+            if wish.get("binary"):
+                return raw
+            contents[name] = raw.decode("utf-8")
         if not wish["shared"]:
             return "".join(contents.values())
         current = split_parts((read(wish["path"]) or b"").decode("utf-8", "replace"))
@@ -172,8 +191,17 @@ class TreeRun:
         return join_parts({**kept, **contents})
 
     def leftovers(self):
-        """Return {path: commune} of the files to remove: owned before, or standing in an exclusive folder."""
+        """Return {path: commune} of the files to remove: owned before, or standing in an exclusive folder.
+
+        A run about some communes carries nothing of the others: it removes only what those that it is about owned.
+        """
         owned = self.owned_before()
+        if self.params["communes"]:
+            return {
+                path: commune
+                for path, commune in sorted(owned.items())
+                if commune in self.params["communes"] and path not in self.files and os.path.lexists(path)
+            }
         gone = {path: commune for path, commune in owned.items() if path not in self.files and os.path.lexists(path)}
         for folder in self.params["exclusive"]:
             for parent, folders, names in os.walk(folder):
@@ -182,7 +210,18 @@ class TreeRun:
                     path = os.path.join(parent, name)
                     if path not in self.files and not name.startswith(TEMPORARY_PREFIX):
                         gone[path] = owned.get(path)
-        return {path: gone[path] for path in sorted(gone) if self.selected(gone[path])}
+        return {path: gone[path] for path in sorted(gone)}
+
+    def leaving(self, leftovers):
+        """Return the communes of which a file or a part stands here and is no longer wished."""
+        found = {commune for commune in leftovers.values() if commune}
+        for path in self.wanted:
+            wish = self.files[path]
+            if wish["shared"]:
+                present = split_parts((read(path) or b"").decode("utf-8", "replace"))
+                wished = {part.get("commune") for part in wish["parts"]}
+                found |= {name for name in present if name and name not in wished and self.selected(name)}
+        return sorted(found - {PLATFORM_PART})
 
     def folders_to_mend(self):
         """Return the wished directories that are absent or have other attributes."""
@@ -196,23 +235,20 @@ class TreeRun:
         """Note the changes of one file, with a diff unless it is secret."""
         wish = self.files[path]
         current = read(path)
-        before = None if current is None else current.decode("utf-8", "replace")
+        if wish.get("binary"):
+            before, after = (None if raw is None else describe_bytes(raw) for raw in (current, after))
+        else:
+            before = None if current is None else current.decode("utf-8", "replace")
         self.changes.extend(describe(wish, before, after))
         shown = ("", after) if before is None else (before, after)
         if wish["secret"]:
             shown = ("" if before is None else SECRET_TEXT + "\n", SECRET_TEXT + " : nouveau\n")
         self.diffs.append({"before_header": path, "after_header": path, "before": shown[0], "after": shown[1]})
 
-    def make_folder(self, path):
-        """Create the missing parents of a file, root's and 0755."""
-        if path and not os.path.isdir(path):
-            self.make_folder(os.path.dirname(path))
-            os.mkdir(path, 0o755)
-
     def mend_folders(self, folders):
         """Create the wished directories and set their attributes."""
         for wish in folders:
-            self.make_folder(wish["path"])
+            make_folder(wish["path"])
             self.set_attributes(wish["path"], wish)
 
     def set_attributes(self, path, wish):
@@ -232,10 +268,10 @@ class TreeRun:
         if os.path.isdir(path) and not os.path.islink(path):
             self.module.fail_json(msg=f"{path} : un dossier occupe la place de ce fichier, rien n'a été remplacé")
         folder = os.path.dirname(path)
-        self.make_folder(folder)
+        make_folder(folder)
         descriptor, temporary = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=folder)
         with os.fdopen(descriptor, "wb") as handle:
-            handle.write(text.encode("utf-8"))
+            handle.write(text if isinstance(text, bytes) else text.encode("utf-8"))
             handle.flush()
             os.fsync(handle.fileno())
         try:
@@ -255,7 +291,7 @@ class TreeRun:
 
     def replace(self, contents, leftovers):
         """Stage and validate everything, put it in place, and put it all back if the whole is then refused."""
-        before = {path: self.snapshot(path) for path in [*contents, *leftovers]}
+        before = {path: snapshot(path) for path in [*contents, *leftovers]}
         staged = {}
         try:
             for path, text in contents.items():
@@ -278,7 +314,7 @@ class TreeRun:
         for command in self.params["check"]:
             code, out, err = self.module.run_command(shlex.split(command))
             if code != 0:
-                self.restore(before)
+                restore(before)
                 reason = (err or out).strip()[-2000:]
                 self.module.fail_json(msg=f"tout a été remis comme avant ; « {command} » refuse : {reason}")
         for path in leftovers:
@@ -296,40 +332,15 @@ class TreeRun:
                 return
             folder = os.path.dirname(folder)
 
-    def snapshot(self, path):
-        """Return (content, mode, uid, gid) of a file, the target of a link, or None when there is neither."""
-        if os.path.islink(path):
-            return os.readlink(path)
-        content = read(path)
-        if content is None:
-            return None
-        info = os.lstat(path)
-        return content, stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid
-
-    def restore(self, before):
-        """Put files back as they were before this run."""
-        for path, known in before.items():
-            if known is None:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(path)
-                continue
-            if isinstance(known, str):
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(path)
-                os.symlink(known, path)
-                continue
-            content, mode, uid, gid = known
-            descriptor, temporary = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=os.path.dirname(path))
-            with os.fdopen(descriptor, "wb") as handle:
-                handle.write(content)
-                os.fsync(handle.fileno())
-            os.chown(temporary, uid, gid)
-            os.chmod(temporary, mode)
-            os.replace(temporary, path)
-
     def save_state(self):
         """Remember what the tree owns, atomically."""
-        owned = {path: commune for path, commune in self.owned_before().items() if not self.selected(commune)}
+        # A run about some communes removes nothing of the platform's: what it does not carry is still owned.
+        partial = bool(self.params["communes"])
+        owned = {
+            path: commune
+            for path, commune in self.owned_before().items()
+            if not self.selected(commune) or (partial and commune is None)
+        }
         for path, wish in self.files.items():
             commune = None if wish["shared"] else wish["parts"][0].get("commune")
             if not wish["once"] and self.selected(commune):
@@ -337,7 +348,7 @@ class TreeRun:
         content = json.dumps({"owned": owned}, indent=0, sort_keys=True).encode()
         if read(self.state_path) == content:
             return
-        self.make_folder(STATE_FOLDER)
+        make_folder(STATE_FOLDER)
         descriptor, temporary = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=STATE_FOLDER)
         with os.fdopen(descriptor, "wb") as handle:
             handle.write(content)
@@ -365,7 +376,7 @@ class TreeRun:
             if not changed and not self.module.check_mode:
                 # A host that lost its list is as wished all the same; without it, a later removal would be missed.
                 self.save_state()
-            return {"changed": changed, "wanted": self.wanted, "changes": []}
+            return {"changed": changed, "wanted": self.wanted, "changes": [], "leaving": self.leaving(leftovers)}
         contents = {path: self.assemble(self.files[path]) for path in self.wanted}
         for path, text in contents.items():
             self.record(path, text)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import struct
 import zlib
 from datetime import UTC, date, datetime
@@ -104,3 +105,30 @@ def mail(subject: str, text: str = "", *, sender: str = SECRETARY, pdf: dict[str
     for name, data in (pdf or {}).items():
         message.add_attachment(data, maintype="application", subtype="pdf", filename=name)
     return message
+
+
+def shape(rendered) -> dict[str, list[tuple[str, tuple[str, ...]]]]:
+    """Return, for each page, its elements in order with the names of their attributes."""
+    return {name: shape_of(content) for name, content in rendered.files.items() if name.endswith(".html")}
+
+
+def shape_of(page: bytes) -> list[tuple[str, tuple[str, ...]]]:
+    """Return the elements of a page in order with the names of their attributes."""
+    return [(str(e.tag), tuple(sorted(e.attrib))) for e in parse(page).iter() if e.tag != "wbr"]
+
+
+def links_resolve(rendered) -> None:
+    """Refuse a link inside the site that leads nowhere, or to a missing anchor."""
+    trees = pages(rendered)
+    for name, tree in trees.items():
+        for element in tree.iter():
+            address = element.attrib.get("href", "")
+            if not address or re.match(r"https?:|mailto:|tel:", address):
+                continue
+            path, _, anchor = address.partition("#")
+            target = path.lstrip("/") + ("index.html" if path.endswith("/") else "")
+            if not path:
+                target = name
+            assert target in rendered.files or target in rendered.documents, (name, address)
+            if anchor:
+                assert anchor in [e.attrib.get("id") for e in trees[target].iter()], (name, address)

@@ -254,3 +254,22 @@ class TestFolder:
         edit(path, "dns: externe", "dns: geree")
         told = problems(load_pack, folder)
         assert any("MX" in line and RIENCOURT in line for line in told)
+
+
+class TestChosenCommunes:
+    def test_opens_the_vaults_of_the_chosen_communes_alone(self):
+        known = pack(commune(), commune("62633", domaine={"nom": "oeuf.fr"}))
+        opened = []
+        offline = desired.offline_secrets(known)
+
+        def source(name):
+            opened.append(name)
+            return offline(name)
+
+        found = desired.trees(known, source, ["62708"])
+        zones = desired.zones(known, source, ["62708"])
+        assert set(opened) == {"plateforme", "62708"}
+        parts = {part.commune for tree in found.values() for file in tree.files for part in file.parts}
+        assert parts == {None, "62708"}
+        assert [zone.name for zone in zones] == [known.file.plateforme.domaine, known.commune("62708").domaine.nom]
+        assert {name for name, _wishes in desired.wished_secrets(known, ["62708"])} == {"plateforme", "62708"}

@@ -172,7 +172,8 @@ class TestRun:
         failed = DeployResult(Path("r"), (), (Failure("h", "t", "r"),), {}, 1.0)
         assert not failed.succeeded
         assert DeployResult(Path("r"), (), (), {}, 1.0).succeeded
-        assert failed.as_dict()["failures"] == [{"host": "h", "task": "t", "reason": "r", "unreachable": False}]
+        told = {"host": "h", "task": "t", "reason": "r", "unreachable": False, "commune": ""}
+        assert failed.as_dict()["failures"] == [told]
 
     def test_every_failure_says_what_to_do(self):
         failures = [Failure("h", "t", "r"), Failure("h", "t", "r", unreachable=True), Failure("", "t", "r")]

@@ -160,12 +160,14 @@ STRANGE = ("é", "\u00a0", "\ud800", "[key]", "{'[key]': 1}", "{'a[b': 1}")
 WORDS = st.sampled_from((*EMPTY_OR_TRAP, *SYNTAX, *STRANGE))
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None)
 @given(number=st.sampled_from(PAIRS), value=JUNK | WORDS)
 def test_typed_junk(pack, number, value):
     load_with(pack, with_value(number, value))
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_broken_lines(pack, data):

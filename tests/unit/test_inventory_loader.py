@@ -116,6 +116,8 @@ class TestOneFile:
             ("quota_mo: 500", "quota_mo: 5", r":28: agents\[1\].quota_mo : « 5 » est trop petit → au moins 50"),
             ("quota_mo: 500", "quota: 500", r":28: agents\[1\].quota : clé inconnue → vouliez-vous dire « quota_mo »"),
             ('"secretariat"', '"contact"', r":25: agents : « contact » est réservé"),
+            ('"secretariat"', '"site"', r":25: agents : « site » est réservé"),
+            ('"mairie": ["contact"]', '"site": ["contact"]', r":31: messagerie.alias.site : « site » est réservé"),
             ('"mairie": ["contact"]', '"Mairie": ["contact"]', r":31: messagerie.alias.Mairie : la clé « Mairie »"),
             ('"mairie": ["contact"]', '"mairie": "contact"', r":31: messagerie.alias.mairie : .*liste"),
             ('"mairie": ["contact"]', '"mairie": ["maire"]', r":31: .*« maire », qui n'existe pas"),
@@ -252,7 +254,7 @@ class TestTables:
         assert found <= set(PATTERNS)
 
     def test_keys_at(self):
-        assert keys_at(Commune, ("agents", 0)) == ["identifiant", "nom", "quota_mo"]
+        assert keys_at(Commune, ("agents", 0)) == ["identifiant", "nom", "quota_mo", "groupes"]
         assert keys_at(Commune, ("messagerie", "alias")) == []
         assert "adresse" in keys_at(PackFile, ("plateforme", "hotes", "x"))
 

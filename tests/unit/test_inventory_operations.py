@@ -144,6 +144,7 @@ class TestAdd:
         with pytest.raises(PackmairieError, match=r"eligibilite\.millesime"):
             operations.add(pack, Wish(all_eligible=True))
 
+    @pytest.mark.slow
     def test_all_eligible(self, pack):
         seen: list[tuple[int, int]] = []
         added = operations.add(pack, Wish(all_eligible=True), lambda done, total: seen.append((done, total)))

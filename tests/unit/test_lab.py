@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from packmairie.cli.lab import app
+from packmairie.engines.wheelhouse import requirements_digest
 from packmairie.lab import (
     Delegation,
     Lab,
@@ -336,7 +337,7 @@ class TestWheelhouse:
         requirements.write_text("outil==1 --hash=sha256:0\n")
         folder = tmp_path / "wheels"
         # What pip would have downloaded for this very file.
-        target = folder / wheelhouse.requirements_digest(requirements)
+        target = folder / requirements_digest(requirements)
         lab_paths.write_atomically(target / ".complete", "")
         with zipfile.ZipFile(target / "outil-1-py3-none-any.whl", "w") as archive:
             archive.writestr("outil-1.data/scripts/outil", "#!/bin/sh\n")

@@ -72,7 +72,7 @@ class TestMail:
         assert not kept.deploys("messagerie")
         assert kept.deploys("dns")
 
-    @pytest.mark.parametrize("name", ["contact", "sonde", "postmaster", "abuse"])
+    @pytest.mark.parametrize("name", ["contact", "sonde", "site", "postmaster", "abuse"])
     def test_an_agent_takes_no_reserved_name(self, name):
         assert f"« {name} » est réservé" in reasons(agents=[{"identifiant": name, "nom": "X"}])
 
@@ -86,6 +86,7 @@ class TestMail:
             ({"maire": []}, "ne mène à aucune boîte"),
             ({"contact": ["secretariat"]}, "est déjà une boîte"),
             ({"sonde": ["contact"]}, "est déjà une boîte"),
+            ({"site": ["contact"]}, "« site » est réservé"),
             ({"secretariat": ["contact"]}, "est déjà une boîte"),
             ({"maire": ["sonde"]}, "qui n'existe pas"),
         ],

@@ -35,6 +35,7 @@ class TestTreeFile:
             "group": "knot",
             "secret": True,
             "once": True,
+            "binary": False,
         }
 
 

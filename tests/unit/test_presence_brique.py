@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import plistlib
 import re
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -13,11 +14,13 @@ from core_samples import commune, pack
 
 from packmairie.briques.presence import TRANSPORT_MAP, Presence, code_files
 from packmairie.briques.presence_clients import apple, client_settings, outlook, thunderbird
+from packmairie.model.commune import SITE_LOCAL_PART
 from packmairie.model.problem import PackmairieError
 from packmairie.model.secret import SecretKind, placeholder
 from packmairie.model.tree import merge_trees
 from packmairie.operations import desired
 from packmairie.operations.variables import group_variables
+from packmairie.site_hote import mailroom
 
 DOMAIN = "riencourt-les-bapaume.fr"
 ELSEWHERE = {"presence": "Prestataire d'exemple"}
@@ -122,16 +125,23 @@ class TestFiles:
         }
         assert TRANSPORT_MAP not in files(commune(), plateforme={"hotes": hosts})
 
-    @pytest.mark.parametrize(
-        "taken",
-        [
-            {"agents": [{"identifiant": "site", "nom": "X"}]},
-            {"messagerie": {"alias": {"site": ["contact"]}}},
-        ],
-    )
-    def test_that_address_is_reserved(self, taken):
-        with pytest.raises((PackmairieError, ValueError), match="réservé"):
-            files(commune(**taken))
+    def test_that_address_is_the_one_that_the_web_host_follows(self):
+        assert SITE_LOCAL_PART == mailroom.SITE_LOCAL_PART
+
+    def test_the_first_files_of_a_site_are_sent_as_they_are(self):
+        town = commune()
+        contents = {"62708": {"documents/a.pdf": "/pack/a.pdf"}, "62633": {"x": "/y"}}
+        trees = BRIQUE.tenant(town, pack(town).model_copy(update={"contents": contents}), {})
+        (file,) = [file for tree in trees for file in tree.files if "initiaux" in file.path]
+        assert file.path == "/var/lib/packmairie/contenus-initiaux/62708/documents/a.pdf"
+        assert file.payload()["parts"] == [{"commune": "62708", "content": "", "source": "/pack/a.pdf"}]
+
+    def test_the_coat_of_arms_comes_with_the_pack(self):
+        image = (Path(__file__).parents[2] / "inventories/demo/blasons/exemple.png").read_bytes()
+        town = commune(site={"blason": "exemple.png"})
+        trees = BRIQUE.tenant(town, pack(town).model_copy(update={"coats": {"62708": image}}), {})
+        (tree,) = [tree for tree in trees if tree.name == "presence"]
+        assert json.loads(tree.files[0].text())["blason"]["extension"] == "png"
 
     def test_the_data_is_the_generator_s(self):
         data = json.loads(files(commune())["/var/lib/packmairie/sites/62708.json"].text())

@@ -194,6 +194,7 @@ def luminance(colour: str) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
+@pytest.mark.slow
 def test_a_fleet_of_905_communes_with_25_checks_each_stays_light() -> None:
     report = fleet_report(905)
     assert len(report.preuves) == 905 * 25 + 4

@@ -60,6 +60,7 @@ def test_detail_shows_every_check() -> None:
         assert preuve.expected in text
 
 
+@pytest.mark.slow
 def test_a_fleet_is_summed_up_by_cause() -> None:
     text = shown(StatusView(fleet_report(905)))
     assert len(text.splitlines()) < 80

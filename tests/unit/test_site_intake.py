@@ -255,6 +255,7 @@ def test_any_bytes(tmp_path, site, raw):
     assert "\n" not in outcome.reply_subject
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     subject=st.sampled_from(["Actualité : {}", "Horaires", "Document : {}", "Supprimer : {}", "{}"]),

@@ -118,8 +118,9 @@ def test_only_agents_may_write_by_mail(pack):
 
 class TestPreview:
     def test_builds(self, pack, tmp_path, capsys):
-        write(pack / "contenu" / "62708", {**FILES, "documents/faux.pdf": "x"})
+        elsewhere = write(tmp_path / "secretariat", {**FILES, "documents/faux.pdf": "x"})
         arguments = ["presence", "preview", "62708", "--to", str(tmp_path / "site"), "--pack", str(pack)]
+        arguments += ["--content", str(elsewhere)]
         assert run(arguments) == 0
         told = capsys.readouterr()
         assert "www.riencourt-les-bapaume.fr" in told.out
@@ -127,6 +128,15 @@ class TestPreview:
         assert (tmp_path / "site" / "actualites" / "2026-11-20-fete" / "index.html").exists()
         assert run([*arguments, "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["host"] == "www.riencourt-les-bapaume.fr"
+
+    def test_the_pack_s_own_content_is_judged_with_the_pack(self, pack, tmp_path, capsys):
+        arguments = ["presence", "preview", "62708", "--to", str(tmp_path / "site"), "--pack", str(pack)]
+        write(pack / "contenu" / "62708", FILES)
+        assert run(arguments) == 0
+        assert (tmp_path / "site" / "actualites" / "2026-11-20-fete" / "index.html").exists()
+        write(pack / "contenu" / "62708", {"documents/faux.pdf": "x"})
+        assert run(arguments) == 1
+        assert "faux.pdf" in capsys.readouterr().err
 
     def test_never_replaces_another_folder(self, pack, tmp_path, capsys):
         write(tmp_path / "mes documents", {"important.txt": "x"})

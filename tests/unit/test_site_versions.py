@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import timedelta
 
 import pytest
 from site_samples import FILES, NOW, PDF, write
 
-from packmairie.site_mairie.versions import Store, VersionsError
+from packmairie.site_mairie.versions import Noted, Store, VersionsError
 
 
 @pytest.fixture
@@ -63,12 +64,82 @@ def test_a_new_file_goes_away_and_a_removed_one_comes_back(folder, store):
 def test_changes_made_in_the_folder_itself_are_noted_and_undone(folder, store):
     (folder / "documents" / "plan.pdf").unlink()
     write(folder, {"actualites/2026-11-24-main.md": "# À la main\n\nx\n"})
-    assert store.record(at(1)) == 2
-    assert store.record(at(2)) == 0
-    assert store.history()[-1].author == "dossier partagé"
-    store.undo("a@x.fr", at(3))
-    assert (folder / "documents" / "plan.pdf").exists()
+    assert store.record(at(1)) == Noted(2, settled=True)
+    assert store.record(at(2)) == Noted(0, settled=True)
+    assert {change.author for change in store.history()} == {"dossier partagé"}
+    assert store.undo("a@x.fr", at(3)).label == "ajout de actualites/2026-11-24-main.md"
     assert not (folder / "actualites" / "2026-11-24-main.md").exists()
+    assert not (folder / "documents" / "plan.pdf").exists()
+    assert store.undo("a@x.fr", at(4)).label == "retrait de documents/plan.pdf"
+    assert (folder / "documents" / "plan.pdf").exists()
+
+
+def test_edits_of_the_folder_are_undone_last_first(folder, store):
+    for number, name in enumerate(("b", "a")):
+        path = folder / "pages" / f"{name}.md"
+        path.write_text(f"# {name}\n\nx\n")
+        os.utime(path, (1_790_000_000 + number, 1_790_000_000 + number))
+    store.record(at(1))
+    assert "pages/a.md" in store.undo("a@x.fr", at(2)).label
+    assert "pages/b.md" in store.undo("a@x.fr", at(3)).label
+
+
+def test_another_name_is_one_change(folder, store):
+    (folder / "documents" / "plan.pdf").rename(folder / "documents" / "carte.pdf")
+    store.record(at(1))
+    store.undo("a@x.fr", at(2))
+    assert (folder / "documents" / "plan.pdf").exists()
+    assert not (folder / "documents" / "carte.pdf").exists()
+
+
+def test_a_file_that_is_being_written_is_left_for_the_next_time(folder, store):
+    path = folder / "documents" / "plan.pdf"
+    old = path.read_bytes()
+    path.write_bytes(PDF + b"la moitie")
+    # A client may give any time of modification: it proves nothing.
+    os.utime(path, (0, 0))
+    assert store.record(at(1), timedelta(hours=1)) == Noted(0, settled=False)
+    assert store.history() == ()
+    path.write_bytes(PDF + b"la moitie, puis le reste")
+    assert store.record(at(2)) == Noted(1, settled=True)
+    store.undo("a@x.fr", at(3))
+    assert path.read_bytes() == old
+
+
+def test_what_a_mail_wrote_is_whole_at_once(store):
+    store.change({"horaires.txt": b"Lundi : 9h-12h\n"}, "a@x.fr", "essai", at(1))
+    assert store.record(at(2), timedelta(hours=1)) == Noted(0, settled=True)
+
+
+def test_a_name_that_is_not_text_is_left_alone(folder, store):
+    strange = folder / "pages" / os.fsdecode(b"caf\xe9.md")
+    strange.write_bytes(b"# x\n\nx\n")
+    assert store.record(at(1)).files == 0
+    assert strange.exists()
+
+
+def test_what_the_pack_gives_is_given_once_and_is_no_change(folder, store):
+    files = {
+        "pages/vie.md": lambda: b"# Vie\n\nx\n",
+        "horaires.txt": lambda: b"Lundi : 9h-12h\n",
+        "documents/2026-01-05 neuf.pdf": lambda: PDF,
+    }
+    hours = (folder / "horaires.txt").read_bytes()
+    assert store.give(files, at(1)) == ("documents/2026-01-05 neuf.pdf", "pages/vie.md")
+    assert (folder / "horaires.txt").read_bytes() == hours
+    (folder / "pages" / "vie.md").unlink()
+    assert store.give(files, at(2)) == ()
+    assert not (folder / "pages" / "vie.md").exists()
+    store.undo("a@x.fr", at(3))
+    assert (folder / "pages" / "vie.md").exists()
+    with pytest.raises(VersionsError, match="rien à annuler"):
+        store.undo("a@x.fr", at(4))
+
+
+def test_what_the_pack_gives_is_not_written_through_a_link(folder, store, tmp_path):
+    (folder / "pages" / "lien.md").symlink_to(tmp_path / "cible")
+    assert store.give({"pages/lien.md": lambda: b"# x\n\nx\n"}, at(1)) == ()
+    assert not (tmp_path / "cible").exists()
 
 
 def test_an_edit_after_a_mail_is_undone_first(folder, store):

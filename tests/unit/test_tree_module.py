@@ -89,7 +89,7 @@ def sent(file: TreeFile) -> dict[str, Any]:
     """Return a file as the action plugin sends it."""
     wish = file.payload()
     for part in wish["parts"]:
-        raw = part["content"].encode("utf-8")
+        raw = Path(part["source"]).read_bytes() if part.get("source") else part["content"].encode("utf-8")
         part["sha256"] = hashlib.sha256(raw).hexdigest()
         part["content"] = base64.b64encode(zlib.compress(raw)).decode("ascii")
     return wish
@@ -114,6 +114,20 @@ class TestFiles:
         assert path.stat().st_mode & 0o7777 == 0o640
         assert (path.owner(), path.group()) == (OWNER, GROUP)
         assert (host.etc / "a").stat().st_mode & 0o7777 == 0o755
+
+    def test_octets_that_are_no_text(self, host, tmp_path):
+        source = tmp_path / "Procès-verbal.pdf"
+        source.write_bytes(b"%PDF-1.7\n\xff\xfe\x00\r\n")
+        laid = host.etc / "d" / "Procès-verbal.pdf"
+        file = TreeFile(str(laid), (Part("", "62633", str(source)),), owner=OWNER, group=GROUP)
+        assert host.told(file) == [("create", "Procès-verbal.pdf", "62633")]
+        assert laid.read_bytes() == source.read_bytes()
+        assert host.told(file, phase="inspect") == host.told(file) == []
+        laid.write_bytes(b"%PDF-1.7\n\xff\xfe\x00\r\r")
+        result = host.run(file)
+        assert [(change["action"], change["commune"]) for change in result["changes"]] == [("update", "62633")]
+        assert "14 octets" in result["changes"][0]["detail"]
+        assert laid.read_bytes() == source.read_bytes()
 
     def test_a_second_run_changes_nothing(self, host):
         files = (host.file("x", ("62708", "un\n")), host.file("y", (None, "a\n"), ("62708", "b\n"), shared=True))
@@ -234,6 +248,24 @@ class TestSelection:
         both = [host.file(f"{code}.key", (code, "x\n")) for code in ("62633", "62708")]
         host.run(*both)
         assert host.told(both[0], communes=["62708"]) == [("delete", "62708.key", "62708")]
+
+    def test_it_need_not_carry_the_others(self, host):
+        """A run about one commune brings its files alone: nothing else may go, even when the list of owners is lost."""
+        mine, theirs, platform = (
+            host.file("62708.key", ("62708", "a\n")),
+            host.file("62633.key", ("62633", "b\n")),
+            host.file("platform", (None, "c\n")),
+        )
+        shared = host.file("map", ("62633", "d\n"), shared=True)
+        folder = [str(host.etc)]
+        host.run(mine, theirs, platform, shared, exclusive=folder)
+        assert host.told(mine, communes=["62708"], exclusive=folder) == []
+        state = Path(MODULE.STATE_FOLDER) / "essai.json"
+        assert set(json.loads(state.read_text())["owned"].values()) == {"62708", "62633", None}
+        state.unlink()
+        assert host.told(mine, communes=["62708"], exclusive=folder) == []
+        for name in ("62633.key", "platform", "map"):
+            assert (host.etc / name).exists()
 
     def test_a_new_commune_is_inserted_among_the_others(self, host):
         host.run(host.file("boites", ("59529", "s\n"), ("62708", "r\n"), shared=True))

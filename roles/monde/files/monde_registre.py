@@ -96,9 +96,7 @@ def check(zone: str, text: str) -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".zone") as file:
         file.write(text)
         file.flush()
-        result = subprocess.run(
-            ["kzonecheck", "-o", zone, file.name], capture_output=True, text=True, check=False
-        )
+        result = subprocess.run(["kzonecheck", "-o", zone, file.name], capture_output=True, text=True, check=False)
     if result.returncode != 0:
         sys.exit(f"{zone}: {result.stdout.strip()} {result.stderr.strip()}")
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from packmairie.model.commune import Commune
+from packmairie.model.export import Export
 from packmairie.model.pack import Pack
 from packmairie.model.probe import Check
 from packmairie.model.record import Record
+from packmairie.model.sauvegarde import Source
 from packmairie.model.secret import SecretWish
 from packmairie.model.tree import Tree
 
@@ -39,6 +41,14 @@ class Brique:
     title: str = ""
     elsewhere: bool = False
     """True for a brique that has work to do also where the commune has this service elsewhere."""
+    units: tuple[str, ...] = ()
+    """The systemd units by which its checks judge a shared host (see :class:`HostReading`)."""
+    ports: ClassVar[Mapping[str, Mapping[str, tuple[int, ...]]]] = {}
+    """The ports that its part of the platform answers on: group → ``tcp`` or ``udp`` → ports. Others are closed."""
+
+    def variables(self, pack: Pack) -> Mapping[str, Mapping[str, Any]]:
+        """Return what its roles need to know of the pack, as Ansible variables by group; nothing secret."""
+        return {}
 
     def records(self, commune: Commune, pack: Pack) -> tuple[Record, ...]:
         """Return the records wished in the commune's own zone."""
@@ -59,6 +69,22 @@ class Brique:
     def platform_tenant(self, pack: Pack, secrets: Secrets) -> tuple[Tree, ...]:
         """Return what the shared hosts need for the platform's own domain."""
         return ()
+
+    def sources(self, commune: Commune, pack: Pack) -> tuple[Source, ...]:
+        """Return what must be backed up for this commune on the shared hosts."""
+        return ()
+
+    def exports(self, commune: Commune, pack: Pack) -> tuple[Export, ...]:
+        """Return what a commune that leaves takes with it: by default, the folders that are backed up for it.
+
+        A brique whose data is in a program rather than in folders gives a ``command`` that writes it. What is only rows
+        of a file that communes share comes with the last snapshot of the backups.
+        """
+        return tuple(
+            Export(source.name, source.title, source.group, source.paths, source.excludes)
+            for source in self.sources(commune, pack)
+            if source.paths
+        )
 
     def buckets(self, commune: Commune, pack: Pack) -> tuple[str, ...]:
         """Return the names of the object stores wished."""

@@ -6,6 +6,8 @@ Not one of the nine promises by itself: every other brique publishes through it.
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 from packmairie.briques.contract import Brique, Secrets
 from packmairie.briques.judging import expect_values, require_answer
 from packmairie.model.commune import Commune, DnsMode
@@ -26,6 +28,11 @@ class Dns(Brique):
 
     name = "dns"
     title = "Nom de domaine"
+    ports: ClassVar = {"dns": {"tcp": (53,), "udp": (53,)}}
+
+    def variables(self, pack: Pack) -> dict[str, dict[str, Any]]:
+        """Return the name of the key by which the controller updates the zones."""
+        return {"dns": {"dns_key_name": TSIG_KEY_NAME}}
 
     def records(self, commune: Commune, pack: Pack) -> tuple[Record, ...]:
         """Return the name servers of a managed zone, the authorities that may issue, and what the commune keeps."""

@@ -8,14 +8,17 @@ The records follow RFC 7208 (SPF), 6376 (DKIM), 7489 (DMARC), 8461 (MTA-STS), 84
 from __future__ import annotations
 
 import hashlib
+from typing import Any, ClassVar
 
 from packmairie.briques.contract import Brique, Paper, Secrets
-from packmairie.briques.messagerie_checks import commune_checks, platform_checks
+from packmairie.briques.messagerie_checks import SERVICES, commune_checks, platform_checks
 from packmairie.briques.messagerie_tenant import platform_trees, tenant_trees
 from packmairie.model.commune import PROBE_LOCAL_PART, Commune
+from packmairie.model.export import Export
 from packmairie.model.pack import Pack
 from packmairie.model.probe import Check
 from packmairie.model.record import Record
+from packmairie.model.sauvegarde import Source
 from packmairie.model.secret import SecretKind, SecretWish
 from packmairie.model.tree import Part, Tree, TreeFile
 
@@ -25,12 +28,34 @@ SITES_FOLDER = "/srv/communes"
 MTA_STS_MAX_AGE = 7 * 86400
 """Seconds; RFC 8461 §3.2 advises weeks or more once the policy is stable."""
 
+MAIL_LEFT_OUT = ("dovecot.index*", "dovecot.list.index*", "dovecot-uidlist.lock", "*.tmp", "tmp")
+"""Names under a mailbox that hold no mail (Dovecot documentation, « Mailbox formats: Maildir »)."""
+
 
 class Messagerie(Brique):
     """Mailboxes, aliases and everything that makes their mail accepted elsewhere."""
 
     name = "messagerie"
     title = "Messagerie"
+    units = SERVICES
+    ports: ClassVar = {"messagerie": {"tcp": (25, 465, 587, 993, 4190)}}
+
+    def variables(self, pack: Pack) -> dict[str, dict[str, Any]]:
+        """Return the names, the authority and the policy of the mail hosts."""
+        platform, acme, mail = pack.file.plateforme, pack.file.acme, pack.file.messagerie
+        return {
+            "messagerie": {
+                "messagerie_platform_domain": platform.domaine,
+                "messagerie_mx_name": platform.host_name("mx"),
+                "messagerie_client_name": platform.host_name("mail"),
+                "messagerie_acme_directory": acme.annuaire,
+                "messagerie_acme_contact": pack.file.operateur.courriel,
+                "messagerie_quota_mb": mail.quota_mo,
+                "messagerie_message_size_mb": mail.taille_message_mo,
+                "messagerie_sends_per_hour": mail.envois_par_heure,
+                "messagerie_external_reputation": mail.reputation_externe,
+            }
+        }
 
     def records(self, commune: Commune, pack: Pack) -> tuple[Record, ...]:
         """Return what the commune's zone must hold for its mail."""
@@ -94,6 +119,16 @@ class Messagerie(Brique):
     def platform_secrets(self, pack: Pack) -> tuple[SecretWish, ...]:
         """Return the postmaster's password and the platform's own signing keys."""
         return (SecretWish("messagerie.boites.postmaster", SecretKind.MAILBOX), *signing_keys())
+
+    def sources(self, commune: Commune, pack: Pack) -> tuple[Source, ...]:
+        """Return the commune's mailboxes; Dovecot makes its indexes and caches again by itself."""
+        folder = f"/var/vmail/{commune.domaine.nom}"
+        return (Source("boites", "Boîtes aux lettres", "messagerie", (folder,), MAIL_LEFT_OUT),)
+
+    def exports(self, commune: Commune, pack: Pack) -> tuple[Export, ...]:
+        """Return the commune's mailboxes, also as mbox; what the server makes again by itself is left out."""
+        (boxes,) = self.sources(commune, pack)
+        return (Export(self.name, boxes.title, boxes.group, boxes.paths, boxes.excludes, mailboxes=True),)
 
     def checks(self, commune: Commune, pack: Pack) -> tuple[Check, ...]:
         """Prove the records, the keys, the policies and the mail itself."""

@@ -11,28 +11,44 @@ import json
 from collections.abc import Iterator
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from pathlib import Path
+from typing import Any
 
 from packmairie.briques.contract import Brique, Paper, Secrets
-from packmairie.briques.presence_checks import commune_checks, platform_checks
+from packmairie.briques.marches import links
+from packmairie.briques.presence_checks import WEB_SERVICES, commune_checks, platform_checks
 from packmairie.briques.presence_clients import apple, client_settings, outlook, thunderbird
 from packmairie.briques.presence_site import site_data, site_host
-from packmairie.inventory.blason import read_coat
-from packmairie.model.commune import SHARED_LOCAL_PART, Commune
+from packmairie.model.commune import SHARED_LOCAL_PART, SITE_LOCAL_PART, Commune
 from packmairie.model.pack import Pack
 from packmairie.model.probe import Check
 from packmairie.model.problem import fail
 from packmairie.model.record import Record
+from packmairie.model.sauvegarde import Extract, Source
 from packmairie.model.secret import SecretKind, SecretWish
 from packmairie.model.tree import Part, Tree, TreeFile
-from packmairie.site_hote.mailroom import SITE_LOCAL_PART
 from packmairie.site_mairie.colour import default_colour
 from packmairie.site_mairie.wording import of_name
 
 WEBMAIL_NAME = "webmail"
 WEBMAIL_KEY = "presence.cle_webmail"
+WEBMAIL_COPY = "/var/lib/packmairie/webmail/copie/webmail.sqlite"
+"""What its hook copies before each backup (``roles/webmail``)."""
+_OWN = "user_id IN (SELECT user_id FROM origine.users WHERE lower(username) LIKE '%@' || :valeur)"
+WEBMAIL_TABLES = (
+    ("system", "1"),
+    ("users", "lower(username) LIKE '%@' || :valeur"),
+    *((table, _OWN) for table in ("identities", "contacts", "contactgroups", "collected_addresses", "responses")),
+    *((table, _OWN) for table in ("dictionary", "searches", "filestore")),
+    (
+        "contactgroupmembers",
+        f"contactgroup_id IN (SELECT contactgroup_id FROM origine.contactgroups WHERE {_OWN})",  # noqa: S608 — constants alone
+    ),
+)
+"""What Roundcube keeps of a domain's people (SQL/sqlite.initial.sql of 1.6); its sessions and caches are not kept."""
 HOSTS_FOLDER = "/srv/communes"
+CONTENTS_FOLDER = "/var/lib/packmairie/contenus"
 DATA_FOLDER = "/var/lib/packmairie/sites"
+FIRST_FOLDER = "/var/lib/packmairie/contenus-initiaux"
 CODE_FOLDER = "/usr/local/lib/packmairie"
 CODE_PACKAGES = ("site_mairie", "site_hote")
 BRANDING_FOLDER = "/etc/packmairie/webmail/communes"
@@ -47,6 +63,21 @@ class Presence(Brique):
     name = "presence"
     title = "Présence en ligne"
     elsewhere = True
+    units = WEB_SERVICES
+
+    def variables(self, pack: Pack) -> dict[str, dict[str, Any]]:
+        """Return the webmail's name and limits, and the addresses by which the sites are reached."""
+        platform, mail = pack.file.plateforme, pack.file.messagerie
+        return {
+            "frontal": {
+                "frontal_webmail_name": platform.host_name(WEBMAIL_NAME),
+                "frontal_webmail_upload_mb": mail.taille_message_mo + 5,
+                "presence_orders_per_hour": pack.file.acme.commandes_par_heure,
+                "presence_addresses": [str(address) for address in (*platform.ipv4, *platform.ipv6)],
+                "webmail_client_name": platform.host_name("mail"),
+                "webmail_message_size_mb": mail.taille_message_mo,
+            }
+        }
 
     def records(self, commune: Commune, pack: Pack) -> tuple[Record, ...]:
         """Return the names that lead to the web host.
@@ -77,7 +108,7 @@ class Presence(Brique):
         """Return the commune's data for the generator, its host names' folders, and its name for the webmail."""
         trees = [Tree("frontal", "frontal", (*redirection_files(commune), *settings_files(commune, pack)))]
         if commune.deploys("presence"):
-            trees.append(Tree("presence", "frontal", (data_file(commune, pack),)))
+            trees.append(Tree("presence", "frontal", (data_file(commune, pack), *first_files(commune, pack))))
         if edits_by_mail(commune, pack):
             trees.append(Tree("postfix", "messagerie", (editing_file(commune),)))
         if commune.deploys("messagerie"):
@@ -107,6 +138,19 @@ class Presence(Brique):
     def platform_secrets(self, pack: Pack) -> tuple[SecretWish, ...]:
         """Return the key of the webmail's sessions."""
         return (SecretWish(WEBMAIL_KEY, SecretKind.PASSWORD),)
+
+    def sources(self, commune: Commune, pack: Pack) -> tuple[Source, ...]:
+        """Return the site, what the commune's file says of it, and what its people set in the webmail."""
+        found = []
+        if commune.deploys("presence"):
+            folders = (f"{CONTENTS_FOLDER}/{commune.insee}", f"{DATA_FOLDER}/{commune.insee}.json")
+            found.append(Source("site", "Site et réglages", "frontal", folders, ("*.tmp",)))
+        if commune.deploys("messagerie"):
+            rows = Extract(WEBMAIL_COPY, commune.domaine.nom, WEBMAIL_TABLES)
+            found.append(
+                Source("reglages-webmail", "Réglages et carnets d'adresses du webmail", "frontal", (), extracts=(rows,))
+            )
+        return tuple(found)
 
     def checks(self, commune: Commune, pack: Pack) -> tuple[Check, ...]:
         """Prove the site, its redirections, the webmail and the settings of mail programs; the RPNT 1.1–1.8."""
@@ -189,25 +233,21 @@ def settings_files(commune: Commune, pack: Pack) -> tuple[TreeFile, ...]:
 def data_file(commune: Commune, pack: Pack) -> TreeFile:
     """Return what the generator is given for a commune."""
     try:
-        data = site_data(commune, pack, read_coat(Path(pack.folder), commune))
+        data = site_data(commune, pack, pack.coats.get(commune.insee), links(commune, pack))
     except ValueError as error:
         raise fail(f"commune {commune.insee}", f"site.blason : {error}", "corriger l'image ou la retirer") from None
     text = json.dumps(data, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
     return TreeFile(f"{DATA_FOLDER}/{commune.insee}.json", (Part(text, commune.insee),))
 
 
-def editing_file(commune: Commune) -> TreeFile:
-    """Return the address by which agents edit the site, for Postfix (texthash: address, transport).
+def first_files(commune: Commune, pack: Pack) -> Iterator[TreeFile]:
+    """Yield what the pack has for the folder of the commune's secretary; the web host puts each there once."""
+    for path, source in pack.contents.get(commune.insee, {}).items():
+        yield TreeFile(f"{FIRST_FOLDER}/{commune.insee}/{path}", (Part("", commune.insee, source),))
 
-    Raise PackmairieError when someone of the commune has that address.
-    """
-    taken = {agent.identifiant for agent in commune.agents} | set(commune.messagerie.alias)
-    if SITE_LOCAL_PART in taken:
-        raise fail(
-            f"commune {commune.insee}",
-            f"« {SITE_LOCAL_PART} » est réservé : c'est l'adresse par laquelle les agents changent le site",
-            "choisir un autre identifiant ou un autre alias",
-        )
+
+def editing_file(commune: Commune) -> TreeFile:
+    """Return the address by which agents edit the site, for Postfix (texthash: address, transport)."""
     line = f"{SITE_LOCAL_PART}@{commune.domaine.nom} sites:\n"
     return TreeFile(TRANSPORT_MAP, (Part(line, commune.insee),), shared=True)
 

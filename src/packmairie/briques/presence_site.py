@@ -7,8 +7,10 @@ The generator runs on the web host, away from the pack; this is all that it know
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from packmairie.briques.portail import channel_address
 from packmairie.model.commune import SHARED_LOCAL_PART, Commune
 from packmairie.model.pack import Pack
 from packmairie.site_mairie.colour import default_colour
@@ -26,8 +28,15 @@ def site_host(commune: Commune) -> str:
     return f"www.{commune.domaine.nom}"
 
 
-def site_data(commune: Commune, pack: Pack, blason: bytes | None = None) -> dict[str, Any]:
+def site_data(
+    commune: Commune,
+    pack: Pack,
+    blason: bytes | None = None,
+    marches: Sequence[Mapping[str, str]] = (),
+) -> dict[str, Any]:
     """Given a validated commune, its pack and the content of its coat of arms, return the generator's input.
+
+    ``marches`` are the titles and addresses of what the commune publishes of its contracts.
 
     The result is JSON. Raise ValueError when the coat of arms is not an acceptable image.
     """
@@ -64,7 +73,9 @@ def site_data(commune: Commune, pack: Pack, blason: bytes | None = None) -> dict
             {"titre": lien.titre, "adresse": lien.adresse, "description": lien.description or ""} for lien in site.liens
         ],
         "profil_acheteur": site.profil_acheteur or "",
-        "signalement": site.signalement or "",
+        "compte_acheteur": (commune.marches.compte if commune.marches else None) or "",
+        "donnees_marches": [dict(link) for link in marches],
+        "signalement": channel_address(commune, pack),
         "directeur_publication": site.directeur_publication or _mayor(commune),
         "hebergeur": _host(commune, pack),
         "delegue_donnees": site.delegue_donnees or "",

@@ -30,10 +30,8 @@ from packmairie.model.probe import (
     non_conforme,
     non_verifie,
 )
+from packmairie.model.rpnt import MAIL_FORM, SOVEREIGN_EXTENSIONS, extension, site_domain
 
-MAIL_FORM = re.compile(r"[a-zA-Z0-9._-]+@[a-zA-Z0-9.-]+\.[a-z]{2,10}")
-SITE_FORM = re.compile(r"https?://[-a-zA-Z0-9.]{2,256}\.[a-z]{2,10}(/[a-zA-Z0-9._/?=-]*)?")
-EXTENSIONS = frozenset("fr alsace bzh corsica paris eu gp gf mq re yt pm wf tf nc pf".split())  # noqa: SIM905
 EUROPEAN_UNION = frozenset(
     "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split()  # noqa: SIM905
 )
@@ -145,13 +143,13 @@ def judge_same_domain(mail: str, site: str, wanted: str) -> Verdict:
         return generic
     domain = mail.rsplit("@", 1)[1]
     remedy = f"Déclarer {wanted} et https://www.{wanted.split('@')[1]} sur la fiche Service-Public."
-    if not SITE_FORM.fullmatch(site):
+    declared = site_domain(site)
+    if declared is None:
         return non_conforme("aucun site déclaré" if not site else f"site mal formé : {site}", remedy)
-    site_domain = site.split("/")[2].removeprefix("www.")
-    if domain.rsplit(".", 1)[1] not in EXTENSIONS:
-        return non_conforme(f"extension .{domain.rsplit('.', 1)[1]}", remedy)
-    if site_domain != domain:
-        return non_conforme(f"messagerie {domain}, site {site_domain}", remedy)
+    if extension(domain) not in SOVEREIGN_EXTENSIONS:
+        return non_conforme(f"extension .{extension(domain)}", remedy)
+    if declared != domain:
+        return non_conforme(f"messagerie {domain}, site {declared}", remedy)
     return conforme(domain)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit, urlunsplit
 
 from packmairie.briques.judging import require_answer
-from packmairie.briques.rpnt import EXTENSIONS, SITE_FORM, UNREAD
+from packmairie.briques.rpnt import UNREAD
 from packmairie.model.commune import Commune
 from packmairie.model.preuve import State
 from packmairie.model.probe import (
@@ -26,6 +26,7 @@ from packmairie.model.probe import (
     non_conforme,
     non_verifie,
 )
+from packmairie.model.rpnt import SITE_FORM, SOVEREIGN_EXTENSIONS, extension
 
 BRIQUE = "presence"
 OFFICIAL_DOMAINS = ("collectivite.fr", "gouv.fr")
@@ -104,10 +105,10 @@ def judge_declared(site: str, wanted: str) -> Verdict:
 
 def judge_extension(site: str, wanted: str) -> Verdict:
     """1.2: the extension is one of the sovereign ones."""
-    extension = (urlsplit(site).hostname or "").rpartition(".")[2]
-    if extension in EXTENSIONS:
-        return conforme(f".{extension}")
-    return non_conforme(f".{extension}", f"Déclarer {wanted} sur la fiche Service-Public.")
+    found = extension(urlsplit(site).hostname or "")
+    if found in SOVEREIGN_EXTENSIONS:
+        return conforme(f".{found}")
+    return non_conforme(f".{found}", f"Déclarer {wanted} sur la fiche Service-Public.")
 
 
 def judge_scheme(site: str, wanted: str) -> Verdict:

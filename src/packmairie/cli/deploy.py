@@ -14,19 +14,47 @@ from packmairie.cli.environment import DEFAULT_PACK, JsonOption, PackOption, env
 from packmairie.cli.plan import CommunesArgument
 from packmairie.inventory.loader import load_pack
 from packmairie.model.change import PLATEFORME
-from packmairie.model.problem import ExitCode
-from packmairie.operations.deploy import RUNS_FOLDER, DeployResult, Outcome, deploy_pack, tasks_of_last_run
+from packmairie.model.deployment import Outcome
+from packmairie.model.problem import ExitCode, fail
+from packmairie.operations.deploy import RUNS_FOLDER, DeployResult, Options, deploy_pack, tasks_of_last_run
 from packmairie.operations.plan import failure_problems
+from packmairie.operations.saved_plan import read_plan
 from packmairie.reports.status_report import names_of
 from packmairie.reports.wording import commune_label, count
 
-OUTCOME_STYLES = {Outcome.CHANGED: "yellow", Outcome.UNCHANGED: "green", Outcome.FAILED: "red"}
+OUTCOME_STYLES = {
+    Outcome.CHANGED: "yellow",
+    Outcome.UNCHANGED: "green",
+    Outcome.FAILED: "red",
+    Outcome.UNPROVEN: "red",
+    Outcome.INTERRUPTED: "red",
+    Outcome.REMOVED: "yellow",
+    Outcome.WAITING: "dim",
+}
+INVARIABLE = frozenset({Outcome.FAILED, Outcome.WAITING})
 LISTED = 40
 """Communes named one by one; past that, those that are unchanged are only counted."""
 
 
 def deploy(  # noqa: PLR0917 — Typer gives its parameters by position
     communes: CommunesArgument = None,
+    plan: Annotated[
+        Path | None,
+        typer.Option("--plan", metavar="FICHIER", help="Appliquer exactement ce plan (plan --out), ou refuser."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Finir le dernier déploiement qui n'a pas abouti.")] = False,
+    waves: Annotated[
+        str | None,
+        typer.Option(
+            "--waves", metavar="N,N", help="Taille des premières vagues, au lieu de celles de pack.yml ; 0 : une."
+        ),
+    ] = None,
+    allow_many: Annotated[
+        bool, typer.Option("--allow-many", help="Accepter de changer une grande part des communes.")
+    ] = False,
+    allow_removal: Annotated[
+        bool, typer.Option("--allow-removal", help="Accepter de retirer ce qui sert une commune absente du pack.")
+    ] = False,
     runs: Annotated[Path, typer.Option("--runs", metavar="DOSSIER", help="Où garder la trace des exécutions.")] = Path(
         RUNS_FOLDER
     ),
@@ -37,10 +65,16 @@ def deploy(  # noqa: PLR0917 — Typer gives its parameters by position
     pack: PackOption = DEFAULT_PACK,
     as_json: JsonOption = False,
 ) -> None:
-    """Déployer des communes (toutes si aucune n'est nommée), et rendre compte de chacune."""
+    """Déployer des communes (toutes si aucune n'est nommée), par vagues, et rendre compte de chacune."""
     console = environment()
+    if plan is not None and resume:
+        raise fail("--resume", "donné avec --plan", "choisir l'un ou l'autre : la reprise garde son plan")
+    options = Options(force_dns, allow_many, allow_removal, wave_sizes(waves))
+    saved = read_plan(plan) if plan is not None else None
     with console.steps("Déploiement", tasks_of_last_run(runs)) as on_step:
-        result = deploy_pack(pack, communes or [], runs=runs, force_dns=force_dns, on_step=on_step)
+        result = deploy_pack(
+            pack, communes or [], runs=runs, options=options, saved=saved, resume=resume, on_step=on_step
+        )
     if as_json:
         console.json(result.as_dict())
     else:
@@ -53,8 +87,26 @@ def deploy(  # noqa: PLR0917 — Typer gives its parameters by position
             )
     for problem in failure_problems(result.failures) if result.failures else ():
         console.note(str(problem))
+    for preuve in result.faults:
+        console.note(f"commune {preuve.commune}: {preuve.brique}.{preuve.check} : {preuve.measured} → {preuve.remedy}")
+    for change in result.unplanned:
+        console.note(f"{change.place} {change.what}: changé sans être au plan → relire la trace {result.folder}")
+    if result.beyond:
+        console.note(f"Non prouvées, leur nom ne mène pas encore ici : {', '.join(result.beyond[:LISTED])}")
     if not result.succeeded:
+        if any(outcome in (Outcome.WAITING, Outcome.UNPROVEN) for outcome in result.outcomes.values()):
+            console.note("Vagues suivantes arrêtées → corriger, puis « packmairie deploy --resume »")
         raise typer.Exit(int(ExitCode.FAILURE))
+
+
+def wave_sizes(text: str | None) -> tuple[int, ...] | None:
+    """Given ``1,10``, return the sizes of the first waves; 0 is none. Raise PackmairieError."""
+    if text is None:
+        return None
+    words = [word.strip() for word in text.split(",")]
+    if not all(word.isascii() and word.isdigit() and len(word) < 6 for word in words):
+        raise fail("--waves", f"« {text[:40]} » n'est pas une suite de nombres", "écrire par exemple --waves 1,10")
+    return tuple(int(word) for word in words if int(word))
 
 
 def account(result: DeployResult, names: dict[str, str]) -> list[Text]:
@@ -73,7 +125,7 @@ def account(result: DeployResult, names: dict[str, str]) -> list[Text]:
         lines.append(line)
     totals = Counter(result.outcomes.values())
     summary = ", ".join(
-        f"{totals[outcome]} {outcome.label}{'s' if totals[outcome] > 1 and outcome is not Outcome.FAILED else ''}"
+        f"{totals[outcome]} {outcome.label}{'s' if totals[outcome] > 1 and outcome not in INVARIABLE else ''}"
         for outcome in Outcome
         if totals[outcome]
     )

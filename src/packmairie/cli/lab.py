@@ -53,7 +53,7 @@ def up(
         typer.Argument(metavar="[HÔTE]…", help="plateforme, stockage, monde ou poste-<INSEE>-<n°>."),
     ] = None,
 ) -> None:
-    """Démarrer des hôtes (par défaut plateforme et monde) et attendre qu'ils soient prêts."""
+    """Démarrer des hôtes (par défaut plateforme, stockage et monde) et attendre qu'ils soient prêts."""
     with _told():
         tell = _timed()
         Lab.open().up(hosts or DEFAULT_HOSTS, progress=tell)
@@ -173,3 +173,13 @@ def registrar(pack: PackOption = DEFAULT_PACK) -> None:
         typer.echo(f"{domain} : enregistrements saisis chez l'autre hébergeur DNS")
     if not acts.delegated and not acts.elsewhere:
         typer.echo("Rien à faire : tout était déjà déclaré.")
+
+
+@app.command()
+def cell(pack: PackOption = DEFAULT_PACK) -> None:
+    """Fonder sur le portail une cellule d'exemple, comme le ferait le Centre de gestion, et montrer ses comptes."""
+    from packmairie.lab.rehearsal import play_cell  # noqa: PLC0415 — likewise
+
+    with _told():
+        accounts = play_cell(Lab.open(), pack)
+    typer.echo(accounts.strip() or "Rien à faire : le portail a déjà une cellule, ou le pack n'a pas de portail.")

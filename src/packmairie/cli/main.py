@@ -15,9 +15,24 @@ from packmairie.cli.environment import environment
 from packmairie.cli.french import HELP_NAMES, speak_french, usage_error
 from packmairie.model.problem import ExitCode, PackmairieError
 
-COMMANDS = ("plan", "deploy", "status")
-"""Each is a function of its own name in ``packmairie.cli.<name>``."""
-GROUPS = ("inventory", "dns", "messagerie", "presence", "lab")
+COMMANDS = ("plan", "deploy", "status", "history", "export", "import", "remove")
+"""Each is a function of its own name in ``packmairie.cli.<name>``, but for words that Python keeps for itself."""
+KEPT_WORDS = {"import": ("importing", "import_")}
+GROUPS = (
+    "inventory",
+    "dns",
+    "messagerie",
+    "presence",
+    "partage",
+    "sauvegarde",
+    "postes",
+    "archivage",
+    "teletransmission",
+    "marches",
+    "portail",
+    "sondage",
+    "lab",
+)
 """Each is ``packmairie.cli.<name>``, with its Typer application ``app``."""
 
 
@@ -52,7 +67,8 @@ def command_line(only: str | None = None) -> Any:
     app.callback()(packmairie)
     for name in COMMANDS:
         if only in (None, name):
-            app.command(name)(getattr(import_module(f"packmairie.cli.{name}"), name))
+            module, function = KEPT_WORDS.get(name, (name, name))
+            app.command(name)(getattr(import_module(f"packmairie.cli.{module}"), function))
     for name in GROUPS:
         if only in (None, name):
             app.add_typer(import_module(f"packmairie.cli.{name}").app, name=name)

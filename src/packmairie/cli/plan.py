@@ -15,6 +15,7 @@ from packmairie.model.problem import ExitCode, fail
 from packmairie.operations.deploy import RUNS_FOLDER, tasks_of_last_run
 from packmairie.operations.offline import plan_offline
 from packmairie.operations.plan import plan_pack
+from packmairie.operations.saved_plan import save_plan
 from packmairie.reports.plan_json import render_plan_json
 from packmairie.reports.plan_markdown import render_plan_markdown
 from packmairie.reports.plan_text import PlanView
@@ -41,6 +42,10 @@ def plan(  # noqa: PLR0917 — Typer gives its parameters by position
     write_to: Annotated[
         Path | None, typer.Option("--write", metavar="DOSSIER", help="Avec --offline : y écrire ce qui est produit.")
     ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FICHIER", help="Garder ce plan, à appliquer tel quel par deploy --plan."),
+    ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="En Markdown, pour une demande de fusion.")] = False,
     detail: Annotated[bool, typer.Option("--detail", help="Montrer les différences en entier.")] = False,
     pack: PackOption = DEFAULT_PACK,
@@ -48,6 +53,8 @@ def plan(  # noqa: PLR0917 — Typer gives its parameters by position
 ) -> None:
     """Montrer ce qui changerait, par commune et par brique ; rien n'est modifié (0 rien, 2 changements, 1 erreur)."""
     if offline:
+        if out is not None:
+            raise fail("--out", "un plan sans contact n'a rien observé", "retirer --offline")
         _offline(pack, communes or [], write_to, as_json)
         return
     if write_to is not None:
@@ -55,7 +62,11 @@ def plan(  # noqa: PLR0917 — Typer gives its parameters by position
     console = environment()
     with console.steps("Comparaison", tasks_of_last_run(Path(RUNS_FOLDER))) as on_step:
         found = plan_pack(pack, communes or [], on_step)
-    names = names_of(load_pack(pack).communes)
+    loaded = load_pack(pack)
+    names = names_of(loaded.communes)
+    if out is not None:
+        save_plan(found, loaded, out)
+        console.note(f"Plan gardé : packmairie deploy --plan {out}")
     if as_json:
         sys.stdout.write(render_plan_json(found))
     elif markdown:

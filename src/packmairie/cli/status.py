@@ -41,6 +41,9 @@ def status(  # noqa: PLR0917 — Typer gives its parameters by position
         typer.Option("--since", metavar="FICHIER", help="Ne montrer que ce qui a changé depuis ce relevé (JSON)."),
     ] = None,
     save: Annotated[Path | None, typer.Option("--save", metavar="FICHIER", help="Garder le relevé en JSON.")] = None,
+    skip_mail: Annotated[
+        bool, typer.Option("--skip-mail", help="Laisser de côté l'aller-retour de courrier : rien n'est envoyé.")
+    ] = False,
     detail: Annotated[bool, typer.Option("--detail", help="Montrer aussi chaque vérification conforme.")] = False,
     pack: PackOption = DEFAULT_PACK,
     as_json: JsonOption = False,
@@ -49,7 +52,7 @@ def status(  # noqa: PLR0917 — Typer gives its parameters by position
     console = environment()
     earlier = read_preuves(since) if since else None
     with console.progress("Vérifications") as progress:
-        result = status_pack(pack, communes or [], on_progress=progress)
+        result = status_pack(pack, communes or [], mail=not skip_mail, on_progress=progress)
     report = report_of(result)
     if html:
         html.write_text(render_html(report), encoding="utf-8")

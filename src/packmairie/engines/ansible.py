@@ -29,6 +29,8 @@ class Failure:
     task: str
     reason: str
     unreachable: bool = False
+    commune: str = ""
+    """The commune that alone failed; empty when it is the host, with all that it serves."""
 
 
 @dataclass
@@ -113,6 +115,9 @@ def run_playbook(
             "ANSIBLE_CONFIG": str(project / "ansible.cfg"),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
             "ANSIBLE_NOCOLOR": "1",
+            # ansible-runner adds its own folder to this one, and would otherwise put it in the place of ours.
+            "ANSIBLE_CALLBACK_PLUGINS": str(project / "plugins" / "callback"),
+            "PACKMAIRIE_PARENT": str(os.getpid()),
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path.endswith("src")),
         },
         cmdline=options,
@@ -146,6 +151,10 @@ def read_event(event: Mapping[str, Any], result: RunResult) -> Step | None:
     host, answer = str(data.get("host") or ""), data.get("res", {}) or {}
     if kind == "runner_on_ok":
         result.hosts.add(host)
+        result.failures += [
+            Failure(host, task, str(entry["reason"]), commune=str(entry["commune"]))
+            for entry in answer.get("commune_failures") or []
+        ]
         if answer.get("changed"):
             result.changes += changes_of(role, task, host, answer)
     elif kind == "runner_on_failed" and not data.get("ignore_errors"):

@@ -4,14 +4,18 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import dns.exception
 import dns.message
 import dns.name
 import dns.query
 import dns.rcode
+import dns.tsig
 from octodns.provider.plan import Plan as OctoPlan
 from octodns.provider.plan import UnsafePlan
 from octodns.record import Create, Delete, Rrset
@@ -19,6 +23,7 @@ from octodns.record import Record as OctoRecord
 from octodns.zone import Zone as OctoZone
 from octodns_bind import Rfc2136Provider
 
+from packmairie.engines.dns_glance import served_as_wished
 from packmairie.model.change import PLATEFORME, Action, Change
 from packmairie.model.problem import PackmairieError, Problem, fail
 from packmairie.model.record import Zone, txt_strings
@@ -27,6 +32,13 @@ BRIQUE = "dns"
 # octoDNS warns on import-time defaults of its own; what matters to a technician comes back as errors.
 logging.getLogger("Record").setLevel(logging.ERROR)
 ANSWER_SECONDS = 5
+SERVER_WORKERS = 6
+"""Zones asked or updated at the same time."""
+UPDATE_CHANGES = 60
+"""Record sets in one message: two keys of 450 octets for each still fit in the 65 535 octets of a message."""
+PAUSES = (0.5, 2.0)
+LARGE_ZONE = 200
+_Answer = TypeVar("_Answer")
 OwnerOf = Callable[[Zone, str], str | None]
 
 
@@ -72,6 +84,16 @@ def octodns_zone(zone: Zone) -> OctoZone:
     return desired
 
 
+def patiently(ask: Callable[[], _Answer]) -> _Answer:
+    """Ask a server again when it hung up: it does while it loads hundreds of zones. Raise what it raised at last."""
+    for pause in PAUSES:
+        try:
+            return ask()
+        except (ConnectionResetError, EOFError):
+            time.sleep(pause)
+    return ask()
+
+
 def server_state(primary: Primary, zone_name: str) -> str:
     """Tell whether the primary serves a zone: ``ready``, ``no server``, ``no zone``.
 
@@ -79,10 +101,10 @@ def server_state(primary: Primary, zone_name: str) -> str:
     """
     query = dns.message.make_query(dns.name.from_text(zone_name), "SOA")
     try:
-        reply = dns.query.tcp(query, primary.address, port=primary.port, timeout=ANSWER_SECONDS)
+        reply = patiently(lambda: dns.query.tcp(query, primary.address, port=primary.port, timeout=ANSWER_SECONDS))
     except ConnectionRefusedError:
         return "no server"
-    except (OSError, dns.exception.DNSException) as error:
+    except (OSError, EOFError, dns.exception.DNSException) as error:
         raise fail(
             f"{primary.address}:{primary.port}",
             f"le serveur DNS ne répond pas ({error.__class__.__name__})",
@@ -103,24 +125,40 @@ def plan_zones(
     ``communes`` restricts to the records of these (and the platform's own); empty means all. ``only`` restricts to
     zones by name. A zone that the primary does not serve yet is planned as entirely new.
     """
-    plans = []
-    provider = _provider(primary)
-    for zone in zones:
-        if not zone.managed or (only and zone.name not in only):
-            continue
-        if communes and zone.commune and zone.commune not in communes:
-            continue
-        operation = _plan(provider, primary, zone)
+    wanted = [
+        zone
+        for zone in zones
+        if zone.managed
+        and (not only or zone.name in only)
+        and not (communes and zone.commune and zone.commune not in communes)
+    ]
+
+    key = dns.tsig.Key(primary.key_name, primary.key_secret, "hmac-sha256")
+
+    def one(zone: Zone) -> ZonePlan:
+        # With a selection, what others have in the platform's zone is not wished here: octoDNS tells them apart.
+        if not (communes and zone.commune is None) and served_as_wished(
+            zone, primary.address, primary.port, key, ANSWER_SECONDS
+        ):
+            return ZonePlan(zone, (), None)
+        operation = _plan(_provider(primary), primary, zone)
         if operation is not None and communes:
             kept = [change for change in operation.changes if _concerns(zone, change, owner_of, communes)]
             operation = OctoPlan(operation.existing, operation.desired, kept, operation.exists) if kept else None
         changes = tuple(_change(zone, change, owner_of) for change in operation.changes) if operation else ()
-        plans.append(ZonePlan(zone, changes, operation))
-    return tuple(plans)
+        return ZonePlan(zone, changes, operation)
+
+    # The largest zone by itself: read among others, its transfer could wait until the server hangs up.
+    large = [zone for zone in wanted if len(zone.records) > LARGE_ZONE]
+    plans = {zone.name: one(zone) for zone in large}
+    with ThreadPoolExecutor(max_workers=SERVER_WORKERS) as pool:
+        others = [zone for zone in wanted if zone.name not in plans]
+        plans |= dict(zip((zone.name for zone in others), pool.map(one, others), strict=True))
+    return tuple(plans[zone.name] for zone in wanted)
 
 
-def apply_zones(plans: Iterable[ZonePlan], primary: Primary, *, force: bool = False) -> int:
-    """Apply plans; return the number of changes made.
+def apply_zones(plans: Iterable[ZonePlan], primary: Primary, *, force: bool = False) -> dict[str, Problem]:
+    """Apply plans; return the zones that the server refused, by name: none of them keeps another from being applied.
 
     Raise PackmairieError, before anything is written, when octoDNS judges a plan unsafe (more than 30 % of a zone
     of ten records or more replaced or removed, or its name servers changed) and ``force`` is not given.
@@ -130,18 +168,21 @@ def apply_zones(plans: Iterable[ZonePlan], primary: Primary, *, force: bool = Fa
         refusals = [problem for problem in (_unsafe(plan) for plan in pending) if problem]
         if refusals:
             raise PackmairieError(refusals)
-    provider = _provider(primary)
-    done = 0
-    for plan in pending:
+
+    def one(plan: ZonePlan) -> Problem | None:
         try:
-            done += provider.apply(plan.operation)
-        except Exception as error:
-            raise fail(
+            _provider(primary).apply(plan.operation)
+        except Exception as error:  # noqa: BLE001 — whatever octoDNS raises is about this zone alone
+            return Problem(
                 f"zone {plan.zone.name}",
                 f"la mise à jour a été refusée : {error}",
-                f"{done} changements déjà faits ; lire le journal de Knot (journalctl -u knot), puis relancer",
-            ) from error
-    return done
+                "lire le journal de Knot (journalctl -u knot), puis relancer",
+            )
+        return None
+
+    with ThreadPoolExecutor(max_workers=SERVER_WORKERS) as pool:
+        results = list(pool.map(one, pending))
+    return {plan.zone.name: problem for plan, problem in zip(pending, results, strict=True) if problem is not None}
 
 
 def _provider(primary: Primary) -> Rfc2136Provider:
@@ -153,6 +194,7 @@ def _provider(primary: Primary) -> Rfc2136Provider:
         key_name=primary.key_name,
         key_secret=primary.key_secret,
         key_algorithm="hmac-sha256",
+        update_batch_size=UPDATE_CHANGES,
     )
 
 
@@ -160,8 +202,8 @@ def _plan(provider: Rfc2136Provider, primary: Primary, zone: Zone) -> OctoPlan |
     desired = octodns_zone(zone)
     if server_state(primary, zone.name) == "ready":
         try:
-            return provider.plan(desired)
-        except (OSError, dns.exception.DNSException) as error:
+            return patiently(lambda: provider.plan(desired))
+        except (OSError, EOFError, dns.exception.DNSException) as error:
             raise fail(
                 f"zone {zone.name}", str(error), "vérifier la clé de mise à jour (secrets/plateforme.yml)"
             ) from error

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def write_file(path: Path, content: str, *, mode: int = 0o644) -> None:
+def write_file(path: Path, content: str | bytes, *, mode: int = 0o644) -> None:
     """Write a file whole, replacing what was there; it is on the disk when this returns. Raise OSError."""
     temporary = _temporary(path, content, mode)
     try:
@@ -46,12 +46,12 @@ def write_new_files(files: Mapping[Path, str], *, mode: int = 0o644) -> None:
         _sync_folder(folder)
 
 
-def _temporary(path: Path, content: str, mode: int) -> Path:
+def _temporary(path: Path, content: str | bytes, mode: int) -> Path:
     """Return a synced file with the content, beside the final one and private until it is complete."""
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(content)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content.encode("utf-8") if isinstance(content, str) else content)
             stream.flush()
             os.fchmod(stream.fileno(), mode)
             os.fsync(stream.fileno())

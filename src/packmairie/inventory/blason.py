@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from packmairie.inventory.crosscheck import Entry
@@ -34,13 +34,19 @@ def read_coat(folder: Path, commune: Commune) -> bytes | None:
     return content
 
 
-def coat_problems(folder: Path, entries: Iterable[Entry]) -> Iterator[Located]:
-    """Given a pack's folder and its communes' files, yield what is wrong with the images that they name."""
+def read_coats(folder: Path, entries: Iterable[Entry]) -> tuple[dict[str, bytes], list[Located]]:
+    """Given a pack's folder and its communes' files, return each image by INSEE code, and what is wrong with them."""
+    coats: dict[str, bytes] = {}
+    problems: list[Located] = []
     for entry in entries:
         if entry.commune is None:
             continue
         try:
-            read_coat(folder, entry.commune)
+            coat = read_coat(folder, entry.commune)
         except ValueError as error:
             reason = f"site.blason : {COATS_FOLDER}/{entry.commune.site.blason} {error}"
-            yield entry.problem(("site", "blason"), reason, "remplacer l'image, ou supprimer cette ligne")
+            problems.append(entry.problem(("site", "blason"), reason, "remplacer l'image, ou supprimer cette ligne"))
+            continue
+        if coat is not None:
+            coats[entry.commune.insee] = coat
+    return coats, problems

@@ -37,7 +37,7 @@ class Entry:
 
 def cross_check(file: PackFile | None, entries: Sequence[Entry]) -> list[Located]:
     """Given the pack's file (None when it is wrong) and the communes' files, return what is wrong between them."""
-    found = [*_file_names(entries), *_same_codes(entries), *_domains(file, entries)]
+    found = [*_file_names(entries), *_same_codes(entries), *_domains(file, entries), *_ways(file, entries)]
     policy = file.eligibilite if file is not None else None
     for entry in entries:
         if entry.commune is not None:
@@ -65,6 +65,18 @@ def _same_codes(entries: Iterable[Entry]) -> Iterator[Located]:
         if known is not entry:
             reason = f"insee : « {insee} » est déjà la commune de {known.path.name}"
             yield entry.problem(("insee",), reason, "garder un seul fichier par commune")
+
+
+def _ways(file: PackFile | None, entries: Sequence[Entry]) -> Iterator[Located]:
+    """Tell workstations that wait for bundles which no host of the platform publishes."""
+    if file is None or any({"acces", "frontal"} <= set(host.groupes) for host in file.plateforme.hotes.values()):
+        return
+    for entry in entries:
+        for rank, poste in enumerate(entry.commune.postes if entry.commune is not None else ()):
+            if (poste.acces or (file.postes.acces if poste.adresse is None else None)) == "tirage":
+                reason = f"postes : {poste.nom} attend des paquets (tirage) que personne ne publie"
+                remedy = "donner à un hôte de pack.yml les groupes frontal et acces, ou choisir acces: tunnel"
+                yield entry.problem(("postes", rank), reason, remedy)
 
 
 def _domains(file: PackFile | None, entries: Sequence[Entry]) -> Iterator[Located]:

@@ -4,16 +4,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from packmairie.inventory.blason import coat_problems
+from packmairie.inventory.attachments import list_attachments
+from packmairie.inventory.blason import read_coats
+from packmairie.inventory.content import list_contents
 from packmairie.inventory.crosscheck import Entry, cross_check
 from packmairie.inventory.located import Located, error_from
+from packmairie.inventory.publications import list_publications
 from packmairie.inventory.source import Node, Source, parse_source, read_source
 from packmairie.inventory.wording import translate
 from packmairie.model.commune import Commune
@@ -43,20 +46,58 @@ class Contents:
 def load_pack(folder: Path) -> Pack:
     """Given a pack's folder, return the validated pack, communes in the order of their INSEE codes.
 
-    Reads nothing outside the folder (the register of communes is part of the package).
+    The coats of arms come with it, and the list of the sites' first files. Reads nothing outside the folder (the
+    register of communes is part of the package).
     Raise PackmairieError with every problem of every file, in the order of files and lines.
     """
     contents = read_contents(folder)
-    problems = [
-        *contents.problems,
-        *cross_check(contents.file, contents.entries),
-        *coat_problems(folder, contents.entries),
-    ]
+    coats, bad_coats = read_coats(folder, contents.entries)
+    # Of a commune whose file is wrong, the code is known by the file's name.
+    files, bad_files = list_contents(folder, {entry.path.name[:5] for entry in contents.entries})
+    published, bad_publications = list_publications(folder, {entry.path.name[:5] for entry in contents.entries})
+    problems = first_of_each_line(
+        [
+            *contents.problems,
+            *cross_check(contents.file, contents.entries),
+            *bad_coats,
+            *bad_files,
+            *bad_publications,
+        ]
+    )
     if problems or contents.file is None:
         raise error_from(problems)
-    communes = [entry.commune for entry in contents.entries if entry.commune is not None]
+    communes = [settled(entry.commune, contents.file) for entry in contents.entries if entry.commune is not None]
     ordered = tuple(sorted(communes, key=lambda commune: commune.insee))
-    return Pack(folder=str(folder), file=contents.file, communes=ordered)
+    return Pack(
+        folder=str(folder),
+        file=contents.file,
+        communes=ordered,
+        coats=coats,
+        contents=files,
+        publications=published,
+        attachments=list_attachments(folder, contents.file, ordered),
+    )
+
+
+def first_of_each_line(problems: Iterable[Located]) -> list[Located]:
+    """Return the problems with one a line: what is wrong with a value in itself hides what else it contradicts."""
+    kept: dict[tuple[str, int], list[Located]] = {}
+    for problem in problems:
+        same = kept.setdefault((problem.file, problem.line), [])
+        if not same or not problem.line:
+            same.append(problem)
+    return [problem for same in kept.values() for problem in same]
+
+
+def settled(commune: Commune, file: PackFile) -> Commune:
+    """Return a commune whose workstations all say how they are reached: the pack says it for those that do not."""
+    if all(poste.acces or poste.adresse for poste in commune.postes):
+        return commune
+    postes = [
+        poste if poste.acces or poste.adresse else poste.model_copy(update={"acces": file.postes.acces})
+        for poste in commune.postes
+    ]
+    return commune.model_copy(update={"postes": postes})
 
 
 def read_contents(folder: Path) -> Contents:

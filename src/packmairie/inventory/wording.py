@@ -15,6 +15,7 @@ from packmairie.inventory.located import Located
 from packmairie.inventory.source import Node
 
 PATTERNS = {
+    r"^[a-z]+\.[a-z0-9-]+$": "une vérification : brique.nom, par exemple messagerie.aller-retour",
     r"^([0-9]{2}|2[AB])[0-9]{3}$": 'un code INSEE : cinq chiffres, par exemple "62708"',
     r"^[0-9]{9}$": "un SIREN : neuf chiffres, sans espace",
     r"^[0-9]{14}$": "un SIRET : quatorze chiffres, sans espace",
@@ -41,6 +42,22 @@ PATTERNS = {
     r"^[a-z0-9][a-z0-9_-]{0,60}\.(png|jpg|webp)$": (
         "un nom d'image en minuscules sans accent ni espace : .png, .jpg ou .webp (pas de SVG)"
     ),
+    r"^(/[^/*?\[\]\\]+)+$": "un chemin absolu, sans * ? [ ] ni \\, par exemple /opt/metier/donnees",
+    r"^poste-[0-9][0-9AB][0-9]{3}-[1-9][0-9]?$": "un nom de poste : poste-<code INSEE>-<numéro>",
+    r"^https://[a-z0-9.-]+(:[0-9]{1,5})?$": "une adresse https:// sans chemin, par exemple https://s3.exemple.fr",
+    r"^[a-z0-9-]{2,40}$": "une région S3 : minuscules, chiffres et tirets",
+    r"^[a-z0-9][a-z0-9-]{1,40}$": "un début de nom de seau : minuscules, chiffres et tirets",
+    r"^([01][0-9]|2[0-3]):[0-5][0-9]$": 'une heure entre guillemets, par exemple "02:15"',
+    r"^age1[0-9a-z]{58}$": "une clé publique age : age1 et 58 caractères",
+    r"^SHA256:[A-Za-z0-9+/]{43}$": "une empreinte de clé SSH telle que ssh-keygen -l la montre : SHA256:…",
+    r"^/?[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$": "un dossier sans espace ni accent, par exemple depot/communes",
+    r"^[0-9]$": 'un chiffre, entre guillemets : "1"',
+    r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$": "un identifiant sans espace ni accent (lettres, chiffres, points et tirets)",
+    r"^[A-Za-z0-9][A-Za-z0-9 ./_-]{1,63}$": "un numéro de série : lettres, chiffres, espaces et . / _ -",
+    r"^(ssh-ed25519|ecdsa-sha2-nistp256|ssh-rsa) [A-Za-z0-9+/]{40,1200}={0,2}( [A-Za-z0-9_.@-]{1,80})?$": (
+        "une clé publique SSH sur une ligne : ssh-ed25519 AAAA…"
+    ),
+    r"^/dev/[a-z0-9/:._-]{2,80}$": "un disque, par exemple /dev/nvme0n1",
 }
 """What each pattern of the model accepts, in words. A test keeps this table complete."""
 

@@ -16,6 +16,9 @@ from packmairie.lab.paths import Paths, read_json, write_atomically, write_json
 from packmairie.model.problem import fail
 
 STOP_SECONDS = 25
+INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
+INOTIFY_PER_HOST = 16
+"""A host's own systemd and services open some eight of them, which this machine's root all pays for: 128 by default."""
 _CGROUP_ROOT = Path("/sys/fs/cgroup")
 _ENTER_CGROUPS = (
     'n=$1; shift; while [ "$n" -gt 0 ]; do echo $$ > "$1/cgroup.procs" || exit 3; shift; n=$((n-1)); done; exec "$@"'
@@ -212,6 +215,13 @@ def boot(host: Host) -> processes.Recorded:
         # systemd 257 does not boot on a machine with hybrid cgroups without it.
         {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
     )
+
+
+def make_room(count: int) -> None:
+    """Raise the machine's limit on inotify instances to what this many hosts may open; it is never lowered."""
+    wanted = count * INOTIFY_PER_HOST
+    if int(INOTIFY.read_text(encoding="ascii")) < wanted:
+        INOTIFY.write_text(f"{wanted}\n", encoding="ascii")
 
 
 def stop(running: list[Host], seconds: float = STOP_SECONDS) -> None:

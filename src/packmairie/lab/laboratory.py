@@ -19,12 +19,16 @@ from packmairie.lab.paths import Paths, read_json, write_json
 from packmairie.lab.registrar import Delegation
 from packmairie.model.problem import Problem, fail
 
-DEFAULT_HOSTS = ("plateforme", "monde")
+DEFAULT_HOSTS = ("plateforme", "stockage", "monde")
 LOCK_SECONDS = 900
 
 
 def _silent(_: str) -> None:
     """Ignore progress."""
+
+
+OTHER_HOSTS = 50
+"""Hosts of other labs that may run on the same machine."""
 
 
 class Lab:
@@ -102,6 +106,12 @@ class Lab:
                 self._converge_world(progress)
         return [observe(host) for host in chosen]
 
+    def prepare(self, progress: Progress = _silent) -> Path:
+        """Make the base image that every host stands on, when it is not made yet; return its folder. Boots nothing."""
+        needs.require(self.paths.state)
+        with self._locked(progress):
+            return self._base(progress)
+
     def create(self, name: str, layer: Layer | None = None, progress: Progress = _silent) -> HostStatus:
         """Boot a host on a fresh disk, above a kept layer when one is given. A running one is stopped first."""
         needs.require(self.paths.state)
@@ -114,6 +124,18 @@ class Lab:
             if name == "monde" and layer is None:
                 self._converge_world(progress)
         return observe(host)
+
+    def fleet(self, names: Sequence[str], layer: Layer, progress: Progress = _silent) -> None:
+        """Boot many hosts at once, each on a fresh disk above one kept layer. Running ones are stopped first."""
+        needs.require(self.paths.state)
+        with self._locked(progress):
+            self._prepare(progress)
+            chosen = [self.host(name) for name in names]
+            self._stop(chosen)
+            hosts.make_room(len(chosen) + OTHER_HOSTS)
+            for host in chosen:
+                self._create(host, layer, progress)
+            self._boot(chosen, progress)
 
     def reset(self, name: str, progress: Progress = _silent) -> HostStatus:
         """Boot a host on a fresh disk at the same address, as `up` would create it."""

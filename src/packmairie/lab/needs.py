@@ -34,6 +34,8 @@ TOOLS = (
     Tool("mount", "mount"),
     Tool("unshare", "util-linux"),
     Tool("apt-config", "apt"),
+    # Not for the hosts: what is backed up in them is restored on the machine.
+    Tool("restic", "restic"),
 )
 
 

@@ -12,10 +12,12 @@ from packmairie.lab.laboratory import Lab
 from packmairie.lab.registrar import Delegation
 from packmairie.model.commune import DnsMode
 from packmairie.model.pack import Pack
-from packmairie.model.problem import PackmairieError
+from packmairie.model.problem import PackmairieError, fail
 from packmairie.model.record import Zone, txt_strings
 from packmairie.operations.desired import commune_zone
 from packmairie.operations.registrar import delegation_signers, managed_domains
+
+PORTAL_COMMAND = "/usr/local/sbin/portail-gerer"
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,23 @@ def play_registrar(lab: Lab, folder: Path) -> Acts:
     lab.set_reverse({str(address): pack.file.plateforme.host_name("mx") for address in pack.file.plateforme.ipv4})
     lab.flush_resolver()
     return Acts(tuple(delegated), tuple(domain for domain, ds in signers.items() if not ds), tuple(elsewhere))
+
+
+def play_cell(lab: Lab, folder: Path) -> str:
+    """Given a pack's folder, found an example cell on its portal, as the CdG does; return its accounts, to be shown.
+
+    Idempotent: a portal that has a cell is left as it is, and nothing is returned. Raise PackmairieError when the
+    portal refuses.
+    """
+    pack = load_pack(folder)
+    if not pack.portal_name():
+        return ""
+    host = next(name for name, one in pack.file.plateforme.hotes.items() if "portail" in one.groupes)
+    served = ",".join(commune.insee for commune in pack.communes if commune.deploys("signalement"))
+    done = lab.run(host, [PORTAL_COMMAND, "signalement_demo", "--une-fois", "--communes", served])
+    if done.returncode != 0:
+        raise fail(f"hôte {host}", (done.stderr or done.stdout).strip()[-200:], "packmairie deploy, puis recommencer")
+    return str(done.stdout)
 
 
 def _signers(folder: Path, domain: str) -> tuple[str, ...]:

@@ -9,7 +9,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from packmairie.model.envois import Archivage, Marches, Teletransmission
 from packmairie.model.fields import (
+    AbsolutePath,
     DeclaredText,
     DomainName,
     InseeCode,
@@ -22,6 +24,7 @@ from packmairie.model.fields import (
     Text,
     plain_text,
 )
+from packmairie.model.poste import Poste
 from packmairie.model.site import Site
 
 BRIQUE_NAMES = (
@@ -37,6 +40,8 @@ BRIQUE_NAMES = (
 )
 RESERVED_LOCAL_PARTS = ("postmaster", "abuse")
 SHARED_LOCAL_PART = "contact"
+SITE_LOCAL_PART = "site"
+"""The address by which agents change their site: never a box, nor another name of one."""
 PROBE_LOCAL_PART = "sonde"
 """The technical account by which packmairie proves that mail arrives; it reads contact@ as an agent does."""
 
@@ -72,6 +77,13 @@ class Domaine(Strict):
     confirme: bool = Field(default=True, description="false tant que le nom proposé n'est pas réservé par la commune")
 
 
+class Groupe(StrEnum):
+    """The file spaces that a person of the commune shares."""
+
+    AGENTS = "agents"
+    ELUS = "elus"
+
+
 class Agent(Strict):
     """Someone who works or sits at the mairie and has a mailbox."""
 
@@ -79,6 +91,11 @@ class Agent(Strict):
     nom: Text = Field(description="Nom affiché")
     quota_mo: int | None = Field(
         default=None, ge=50, le=100_000, description="Taille de la boîte en Mo, sinon celle du pack"
+    )
+    groupes: list[Groupe] = Field(
+        default_factory=lambda: [Groupe.AGENTS],
+        min_length=1,
+        description="Espaces de fichiers ouverts à cette personne : ceux des agents, ceux des élus, ou les deux",
     )
 
 
@@ -115,6 +132,23 @@ class Messagerie(Strict):
     )
 
 
+class SauvegardeCommune(Strict):
+    """What the commune adds to the pack's backup policy, for its workstations."""
+
+    dossiers: list[AbsolutePath] = Field(
+        default_factory=list,
+        description="Dossiers des logiciels métiers à sauvegarder sur les postes, en plus des dossiers personnels",
+    )
+
+
+class Partage(Strict):
+    """What the commune adds to the pack's policy of file spaces."""
+
+    quota_mo: int | None = Field(
+        default=None, ge=100, le=10_000_000, description="Place de la commune en Mo, sinon celle du pack"
+    )
+
+
 class Commune(Strict):
     """One tenant: a row of the official register plus what its file adds."""
 
@@ -134,11 +168,19 @@ class Commune(Strict):
     derogation: Text | None = Field(default=None, description="Motif d'une admission hors des règles d'éligibilité")
     agents: list[Agent] = Field(default_factory=list)
     messagerie: Messagerie = Field(default_factory=Messagerie)
+    partage: Partage = Field(default_factory=Partage)
     existant: dict[str, Text] = Field(
         default_factory=dict, description="Briques que la commune a déjà et par qui : vérifiées, jamais déployées"
     )
     service_public: ServicePublic | None = None
+    sauvegarde: SauvegardeCommune = Field(default_factory=SauvegardeCommune)
+    postes: list[Poste] = Field(default_factory=list, description="Postes de travail de la mairie")
     site: Site = Field(default_factory=Site, description="Ce que montre le site de la commune")
+    marches: Marches | None = Field(default=None, description="Publication des marchés ; absent : rien n'est publié")
+    archivage: Archivage | None = Field(default=None, description="Versement au SAE ; absent : rien n'est versé")
+    teletransmission: Teletransmission | None = Field(
+        default=None, description="Dépôt des actes au tiers de télétransmission ; absent : rien n'est déposé"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Commune:
@@ -148,6 +190,20 @@ class Commune(Strict):
         if not self.insee.startswith(self.departement):
             reasons.append("departement : ne correspond pas au code INSEE")
         reasons += self._address_conflicts()
+        names = [poste.nom for poste in self.postes]
+        reasons += [
+            f"postes : « {name} » n'est pas un poste de cette commune (poste-{self.insee}-N)"
+            for name in names
+            if not name.startswith(f"poste-{self.insee}-")
+        ]
+        reasons += [f"postes : « {name} » est en double" for name in sorted({n for n in names if names.count(n) > 1})]
+        known = {agent.identifiant for agent in self.agents}
+        reasons += [
+            f"postes : « {login} » ({poste.nom}) n'est pas un agent de la commune"
+            for poste in self.postes
+            for login in poste.agents
+            if login not in known
+        ]
         if self.site.redirections and self.deploys("presence"):
             reasons.append(
                 "site.redirections : réservées aux communes qui ont un site ailleurs (existant: {presence: …})"
@@ -171,13 +227,17 @@ class Commune(Strict):
 
     def _address_conflicts(self) -> list[str]:
         names = [agent.identifiant for agent in self.agents]
-        fixed = {SHARED_LOCAL_PART, PROBE_LOCAL_PART, *RESERVED_LOCAL_PARTS}
+        fixed = {SHARED_LOCAL_PART, PROBE_LOCAL_PART, SITE_LOCAL_PART, *RESERVED_LOCAL_PARTS}
         reasons = [f"agents : « {name} » est en double" for name in sorted({n for n in names if names.count(n) > 1})]
         reasons += [f"agents : « {name} » est réservé" for name in names if name in fixed]
         boxes = {*names, SHARED_LOCAL_PART}
         for alias, targets in self.messagerie.alias.items():
             if alias in boxes or alias == PROBE_LOCAL_PART:
                 reasons.append(f"messagerie.alias : « {alias} » est déjà une boîte")
+            if alias == SITE_LOCAL_PART:
+                reasons.append(
+                    f"messagerie.alias : « {alias} » est réservé : les agents y écrivent pour changer le site"
+                )
             if not targets:
                 reasons.append(f"messagerie.alias : « {alias} » ne mène à aucune boîte")
             reasons += [
@@ -186,6 +246,10 @@ class Commune(Strict):
                 if target not in boxes
             ]
         return reasons
+
+    def users_of(self, poste: Poste) -> list[Agent]:
+        """Return the agents who have a session on a workstation, in the order of the file."""
+        return [agent for agent in self.agents if not poste.agents or agent.identifiant in poste.agents]
 
     def deploys(self, brique: str) -> bool:
         """Tell whether packmairie deploys this brique here (what the commune already has is only checked)."""

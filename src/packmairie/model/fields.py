@@ -42,6 +42,22 @@ InseeCode = Annotated[str, StringConstraints(pattern=r"^([0-9]{2}|2[AB])[0-9]{3}
 Siren = Annotated[str, StringConstraints(pattern=r"^[0-9]{9}$"), AfterValidator(_luhn)]
 Siret = Annotated[str, StringConstraints(pattern=r"^[0-9]{14}$"), AfterValidator(_luhn)]
 PostalCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{5}$")]
+
+
+def no_way_up(value: str) -> str:
+    """Refuse ``.`` and ``..`` in a path."""
+    if {".", ".."} & set(value.split("/")):
+        raise ValueError("contient « . » ou « .. »")
+    return value
+
+
+AbsolutePath = Annotated[
+    str,
+    # Restic would read a pattern in the other characters.
+    StringConstraints(pattern=r"^(/[^/*?\[\]\\]+)+$", max_length=300),
+    AfterValidator(plain_text),
+    AfterValidator(no_way_up),
+]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(plain_text)]
 SpfMechanism = Annotated[
     str,

@@ -17,8 +17,12 @@ from typing import Any, Literal
 from packmairie.model.preuve import State
 
 
+class Probe:
+    """A question to the world, as a frozen value: two equal ones are asked once. ``operations.probing`` asks it."""
+
+
 @dataclass(frozen=True)
-class DnsQuery:
+class DnsQuery(Probe):
     """Ask for a record set; ``server`` is an address, or ``None`` for the pack's resolvers."""
 
     name: str
@@ -27,21 +31,21 @@ class DnsQuery:
 
 
 @dataclass(frozen=True)
-class SpfReview:
+class SpfReview(Probe):
     """Evaluate the SPF policy of a domain as a receiver would (RFC 7208 §4.6.4)."""
 
     domain: str
 
 
 @dataclass(frozen=True)
-class MxLocation:
+class MxLocation(Probe):
     """Locate the first resolvable mail server of a domain, by the country of its IPv4 addresses."""
 
     domain: str
 
 
 @dataclass(frozen=True)
-class TlsHandshake:
+class TlsHandshake(Probe):
     """Open TLS on a port and read the certificate; ``starttls`` names the protocol spoken before."""
 
     host: str
@@ -50,21 +54,21 @@ class TlsHandshake:
 
 
 @dataclass(frozen=True)
-class HttpGet:
+class HttpGet(Probe):
     """Fetch one page over HTTP(S), redirects not followed."""
 
     url: str
 
 
 @dataclass(frozen=True)
-class HttpChain:
+class HttpChain(Probe):
     """Fetch a page as a visitor does: at most five redirects are followed, each certificate is verified."""
 
     url: str
 
 
 @dataclass(frozen=True)
-class HttpPost:
+class HttpPost(Probe):
     """Post a text and read the answer, redirects not followed."""
 
     url: str
@@ -73,14 +77,14 @@ class HttpPost:
 
 
 @dataclass(frozen=True)
-class SiteVisit:
+class SiteVisit(Probe):
     """Fetch a home page with what it loads, and ask for each of its internal links."""
 
     url: str
 
 
 @dataclass(frozen=True)
-class WebmailVisit:
+class WebmailVisit(Probe):
     """Log in to the webmail as a technical account, list its inbox, log out.
 
     ``login`` is the account of the commune; ``secret`` names its password in the commune's vault.
@@ -93,7 +97,7 @@ class WebmailVisit:
 
 
 @dataclass(frozen=True)
-class MailRoundTrip:
+class MailRoundTrip(Probe):
     """Send from the witness mailbox to ``address``, find it there, answer, read the witness's verdict.
 
     ``login`` is the technical account of the commune; ``secret`` names its password in the commune's vault.
@@ -106,25 +110,32 @@ class MailRoundTrip:
 
 
 @dataclass(frozen=True)
-class HostReading:
+class HostReading(Probe):
     """Read a few figures on a shared host over SSH: disk, failed units, certificate files, clock."""
 
     host: str
 
 
-Probe = (
-    DnsQuery
-    | SpfReview
-    | MxLocation
-    | TlsHandshake
-    | HttpGet
-    | HttpChain
-    | HttpPost
-    | SiteVisit
-    | WebmailVisit
-    | MailRoundTrip
-    | HostReading
-)
+@dataclass(frozen=True)
+class CertificateFile(Probe):
+    """Read the end of validity of a certificate file of the pack; ``path`` is absolute or relative to the pack."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class RegisterReading(Probe):
+    """Read a commune's register of contracts as it stands in the pack (value: its rows, and what is wrong with it)."""
+
+    commune: str
+
+
+@dataclass(frozen=True)
+class SpoolReading(Probe):
+    """Read what a commune has sent, or has to send, from the journal of its spool."""
+
+    brique: str
+    commune: str
 
 
 @dataclass(frozen=True)
@@ -289,6 +300,19 @@ class HostFacts:
     units: dict[str, str]
     failed_units: tuple[str, ...]
     reboot_required: bool = False
+
+
+@dataclass(frozen=True)
+class SentItem:
+    """One thing in a spool: its identifier, each step that it reached with when (UTC) and what was told, in order."""
+
+    name: str
+    steps: tuple[tuple[str, datetime, dict[str, Any]], ...]
+
+    def step(self, name: str) -> tuple[datetime, dict[str, Any]] | None:
+        """Return when a step was last reached and what it told, None when it was not."""
+        found = [(at, data) for step, at, data in self.steps if step == name]
+        return found[-1] if found else None
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 
 class ExitCode(IntEnum):
@@ -57,6 +58,18 @@ class PackmairieError(Exception):
             raise ValueError("an error without a problem explains nothing")
         self.exit_code = exit_code
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class PartialError(PackmairieError):
+    """Raised when what belongs to some communes failed, and all the rest was done.
+
+    ``by_commune`` maps an INSEE code to its problems; ``done`` is what was changed all the same.
+    """
+
+    def __init__(self, by_commune: Mapping[str, Iterable[Problem]], done: Iterable[Any] = ()) -> None:
+        self.by_commune = {code: tuple(problems) for code, problems in by_commune.items()}
+        self.done = tuple(done)
+        super().__init__(problem for problems in self.by_commune.values() for problem in problems)
 
 
 def fail(place: str, reason: str, remedy: str, exit_code: ExitCode = ExitCode.FAILURE) -> PackmairieError:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 RECORD_TYPES = ("A", "AAAA", "CAA", "CNAME", "MX", "NS", "SRV", "TXT")
@@ -63,6 +64,9 @@ class Zone:
         return self.commune or self.owners.get(record_name)
 
 
+_PLAIN = re.compile(rb"[ !#-\[\]-~]*")
+
+
 def txt_strings(value: str) -> str:
     """Given an unquoted TXT value, return it in presentation form, split at 255 bytes (RFC 1035 §3.3.14)."""
     encoded = value.encode("utf-8")
@@ -72,6 +76,8 @@ def txt_strings(value: str) -> str:
 
 def _escape(chunk: bytes) -> str:
     """Escape quotes, backslashes and non-printable bytes as RFC 1035 §5.1 says."""
+    if _PLAIN.fullmatch(chunk):
+        return chunk.decode("ascii")
     return "".join(
         f"\\{chr(byte)}" if byte in b'"\\' else chr(byte) if 32 <= byte < 127 else f"\\{byte:03d}" for byte in chunk
     )

@@ -19,11 +19,25 @@ class SecretKind(StrEnum):
     """``cle`` (RSA 2048, PEM PKCS#8), ``publique`` (base64, the value of ``p=``) and ``cree_le`` (date)."""
     TSIG = "tsig"
     """32 bytes in base64, for HMAC-SHA256 (RFC 8945)."""
+    CLE_S3 = "cle_s3"
+    """``identifiant`` (20 capitals and digits) and ``secret`` (40 letters and digits, 238 bits) of an S3 access key."""
+    PHRASE = "phrase"
+    """Six words of two syllables, 71 bits, for hands: its letters stand at the same place on every keyboard."""
+    SESSION = "session"
+    """``mot_de_passe`` (a phrase), and ``empreinte``: the same, hashed as ``/etc/shadow`` holds it (yescrypt)."""
+    CLE_SSH = "cle_ssh"
+    """``privee`` (OpenSSH format) and ``publique`` (one line, without comment) of an Ed25519 key."""
+    CLE_AGE = "cle_age"
+    """``privee`` (``AGE-SECRET-KEY-1…``) and ``publique`` (``age1…``) of an X25519 key (age-encryption.org/v1)."""
 
 
 FIELDS: dict[SecretKind, tuple[str, ...]] = {
     SecretKind.MAILBOX: ("mot_de_passe", "empreinte"),
     SecretKind.DKIM: ("cle", "publique", "cree_le"),
+    SecretKind.CLE_S3: ("identifiant", "secret"),
+    SecretKind.SESSION: ("mot_de_passe", "empreinte"),
+    SecretKind.CLE_SSH: ("privee", "publique"),
+    SecretKind.CLE_AGE: ("privee", "publique"),
 }
 """The parts of the kinds that have several; the others are a single text."""
 
@@ -64,6 +78,17 @@ _PLACEHOLDERS: dict[SecretKind, str | dict[str, str]] = {
         "cree_le": "2000-01-01",
     },
     SecretKind.TSIG: "A" * 43 + "=",
+    SecretKind.CLE_S3: {"identifiant": "X" * 20, "secret": "x" * 40},
+    SecretKind.PHRASE: "xxxx xxxx xxxx xxxx xxxx xxxx",
+    SecretKind.SESSION: {
+        "mot_de_passe": "xxxx xxxx xxxx xxxx xxxx xxxx",
+        "empreinte": "$y$j9T$" + "." * 22 + "$" + "." * 43,
+    },
+    SecretKind.CLE_SSH: {
+        "privee": "-----BEGIN OPENSSH PRIVATE KEY-----\n" + "A" * 64 + "\n-----END OPENSSH PRIVATE KEY-----\n",
+        "publique": "ssh-ed25519 " + "A" * 68,
+    },
+    SecretKind.CLE_AGE: {"privee": "AGE-SECRET-KEY-1" + "Q" * 58, "publique": "age1" + "q" * 58},
 }
 
 

@@ -13,10 +13,15 @@ PLATFORM_PART = "plateforme"
 
 @dataclass(frozen=True)
 class Part:
-    """A run of whole lines of a file, belonging to one commune (INSEE code) or to nobody."""
+    """A run of whole lines of a file, belonging to one commune (INSEE code) or to nobody.
+
+    With ``source``, the content is whatever octets that file of the controller holds: it is read when it is sent, and
+    is then the only part of its file.
+    """
 
     content: str
     commune: str | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,11 @@ class TreeFile:
         """Return the file as plain data, for the Ansible module."""
         return {
             "path": self.path,
-            "parts": [{"commune": part.commune, "content": part.content} for part in self.parts],
+            "parts": [
+                {"commune": part.commune, "content": part.content} | ({"source": part.source} if part.source else {})
+                for part in self.parts
+            ],
+            "binary": any(part.source for part in self.parts),
             "shared": self.shared,
             "mode": self.mode,
             "owner": self.owner,

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -41,20 +42,25 @@ def deployed_briques(commune: Commune) -> Iterator[Any]:
             yield brique
 
 
-def wished_secrets(pack: Pack) -> Iterator[tuple[str, tuple[SecretWish, ...]]]:
-    """Yield (INSEE code or ``plateforme``, secrets wished), the platform first."""
+def chosen_communes(pack: Pack, communes: Collection[str]) -> Iterator[Commune]:
+    """Yield the communes of a selection in the pack's order; an empty selection is the whole pack."""
+    return (commune for commune in pack.communes if not communes or commune.insee in communes)
+
+
+def wished_secrets(pack: Pack, communes: Collection[str] = ()) -> Iterator[tuple[str, tuple[SecretWish, ...]]]:
+    """Yield (INSEE code or ``plateforme``, secrets wished) of a selection, the platform first."""
     yield PLATEFORME, tuple(wish for brique in CATALOGUE for wish in brique.platform_secrets(pack))
-    for commune in pack.communes:
+    for commune in chosen_communes(pack, communes):
         yield (
             commune.insee,
             tuple(wish for brique in deployed_briques(commune) for wish in brique.secrets(commune, pack)),
         )
 
 
-def missing_secrets(pack: Pack, vault: Vault) -> tuple[Missing, ...]:
-    """Return the secrets wished that the vault does not hold."""
+def missing_secrets(pack: Pack, vault: Vault, communes: Collection[str] = ()) -> tuple[Missing, ...]:
+    """Return the secrets wished for a selection (empty: the whole pack) that the vault does not hold."""
     absent = []
-    for name, wishes in wished_secrets(pack):
+    for name, wishes in wished_secrets(pack, communes):
         known = vault.read(name)
         absent += [Missing(name, wish) for wish in wishes if wish.name not in known]
     return tuple(absent)
@@ -68,11 +74,13 @@ def offline_secrets(pack: Pack) -> SecretSource:
 
 def vault_secrets(pack: Pack, vault: Vault, *, allow_missing: bool) -> SecretSource:
     """Return the vault as a source; what it lacks is a placeholder when allowed (a plan), an error when not."""
-    wishes = dict(wished_secrets(pack))
 
+    @cache
     def read(name: str) -> Mapping[str, Any]:
         known = dict(vault.read(name))
-        absent = [wish for wish in wishes.get(name, ()) if wish.name not in known]
+        chosen = (name,) if name != PLATEFORME else ("",)
+        wishes = dict(wished_secrets(pack, chosen)).get(name, ())
+        absent = [wish for wish in wishes if wish.name not in known]
         if absent and not allow_missing:
             raise fail(
                 f"secrets/{name}.yml",
@@ -90,11 +98,15 @@ def commune_zone(commune: Commune, pack: Pack) -> Zone:
     return Zone(commune.domaine.nom, records, commune.insee, commune.domaine.dns is DnsMode.GEREE)
 
 
-def platform_zone(pack: Pack, source: SecretSource) -> Zone:
-    """Return the platform's own zone, knowing which of its records belong to a commune."""
+def platform_zone(pack: Pack, source: SecretSource, communes: Collection[str] = ()) -> Zone:
+    """Return the platform's own zone, knowing which of its records belong to a commune.
+
+    With a selection, the records of other communes are left out: their vaults need not be opened, and what becomes of
+    them is not asked (:func:`packmairie.engines.dns.plan_zones` leaves them as they are).
+    """
     records = [record for brique in CATALOGUE for record in brique.platform_records(pack, source(PLATEFORME))]
     owners: dict[str, str] = {}
-    for commune in pack.communes:
+    for commune in chosen_communes(pack, communes):
         for brique in deployed_briques(commune):
             for record in brique.shared_records(commune, pack, source(commune.insee)):
                 owners[record.name] = commune.insee
@@ -129,14 +141,14 @@ def joined(records: Iterable[Record]) -> tuple[Record, ...]:
     return tuple(sorted(sets.values()))
 
 
-def zones(pack: Pack, source: SecretSource) -> tuple[Zone, ...]:
-    """Return every wished zone, the platform's first.
+def zones(pack: Pack, source: SecretSource, communes: Collection[str] = ()) -> tuple[Zone, ...]:
+    """Return the wished zones of a selection (empty: the whole pack), the platform's first.
 
     Raise PackmairieError naming each commune whose records contradict one another.
     """
-    found = [platform_zone(pack, source)]
+    found = [platform_zone(pack, source, communes)]
     problems = []
-    for commune in pack.communes:
+    for commune in chosen_communes(pack, communes):
         try:
             found.append(commune_zone(commune, pack))
         except ValueError as error:
@@ -152,23 +164,54 @@ def zones(pack: Pack, source: SecretSource) -> tuple[Zone, ...]:
     return tuple(found)
 
 
-def trees(pack: Pack, source: SecretSource) -> dict[str, Tree]:
-    """Return every wished tree by name, all communes together."""
+def trees(pack: Pack, source: SecretSource, communes: Collection[str] = ()) -> dict[str, Tree]:
+    """Return the wished trees by name, with the files and parts of a selection of communes (empty: all of them)."""
     platform = [tree for brique in CATALOGUE for tree in brique.platform_tenant(pack, source(PLATEFORME))]
-    communes = [
+    tenants = [
         tree
-        for commune in pack.communes
+        for commune in chosen_communes(pack, communes)
         for brique in deployed_briques(commune)
         for tree in brique.tenant(commune, pack, source(commune.insee))
     ]
-    return merge_trees([*platform, *communes])
+    return merge_trees([*platform, *tenants])
 
 
-def host_tree(folder: Path, name: str, *, allow_missing: bool = False) -> Tree:
-    """Given a pack's folder and the name of a tree, return it; an unknown name is an empty tree."""
-    pack = load_pack(folder)
-    source = vault_secrets(pack, Vault(folder), allow_missing=allow_missing)
-    return trees(pack, source).get(name) or Tree(name, "", ())
+def host_tree(folder: Path, name: str, *, communes: Collection[str] = (), allow_missing: bool = False) -> Tree:
+    """Given a pack's folder, the name of a tree and a selection of communes, return it; an unknown name is empty."""
+    return remembered_trees(folder, frozenset(communes), allow_missing).get(name) or Tree(name, "", ())
+
+
+@cache
+def remembered_secrets(folder: Path, communes: frozenset[str], allow_missing: bool) -> SecretSource:
+    """Return the vault of a selection as a source, opened once for this process and those forked from it.
+
+    Opening one file costs a key derivation: every one that a whole pack needs is opened at once, on every core.
+    """
+    pack, vault = remembered_pack(folder), Vault(folder)
+    vault.read(PLATEFORME)
+    vault.read_all([PLATEFORME, *(commune.insee for commune in chosen_communes(pack, communes))])
+    return vault_secrets(pack, vault, allow_missing=allow_missing)
+
+
+@cache
+def remembered_trees(folder: Path, communes: frozenset[str], allow_missing: bool) -> dict[str, Tree]:
+    """Return every tree of a selection, rendered once for this process and those forked from it."""
+    return trees(remembered_pack(folder), remembered_secrets(folder, communes, allow_missing), communes)
+
+
+@lru_cache(maxsize=1)
+def remembered_pack(folder: Path) -> Pack:
+    """Return a pack as it was when this process, or the one that it was forked from, first asked for it.
+
+    For Ansible: the inventory asks first, in the process from which each task's worker is forked, so that one run
+    reads the pack once and shows one state of it from its beginning to its end. Raise PackmairieError as load_pack.
+    """
+    return load_pack(folder)
+
+
+def communes_of(folder: Path) -> frozenset[str]:
+    """Return the INSEE codes of a pack."""
+    return frozenset(commune.insee for commune in remembered_pack(folder).communes)
 
 
 def owner_of(zone: Zone, record_name: str) -> str | None:

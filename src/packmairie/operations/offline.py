@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from packmairie.operations.desired import offline_secrets, select, trees, zones
 
 LONGEST_LINE = 32_000
 """Bytes; well under what any of the services reads as one line."""
+CONTROL = re.compile("[\x00-\x08]")
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def text_fault(text: str) -> str | None:
         return None
     if not text.endswith("\n"):
         return "la dernière ligne n'est pas terminée"
-    if "\0" in text or any(ord(character) < 9 for character in text):
+    if CONTROL.search(text):
         return "caractère de contrôle"
     if len(text) > LONGEST_LINE and max(map(len, text.splitlines())) > LONGEST_LINE:
         return "ligne trop longue"

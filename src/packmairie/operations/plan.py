@@ -14,6 +14,7 @@ from packmairie.inventory.vault import Vault
 from packmairie.model.change import Action, Change, Plan, restrict
 from packmairie.model.problem import PackmairieError, Problem
 from packmairie.operations.desired import Missing, missing_secrets, select
+from packmairie.operations.variables import station_commune
 
 SITE = "playbooks/site.yml"
 
@@ -26,7 +27,7 @@ def plan_pack(folder: Path, wanted: Iterable[str] = (), on_step: Callable[[Step]
     """
     pack = load_pack(folder)
     communes = select(pack, wanted)
-    secrets = [secret_change(missing) for missing in missing_secrets(pack, Vault(folder))]
+    secrets = [secret_change(missing) for missing in missing_secrets(pack, Vault(folder), communes)]
     with tempfile.TemporaryDirectory(prefix="packmairie-plan-") as scratch:
         result = run_playbook(
             SITE,
@@ -36,9 +37,17 @@ def plan_pack(folder: Path, wanted: Iterable[str] = (), on_step: Callable[[Step]
             variables=selection_variables(communes, len(pack.communes)),
             on_step=on_step,
         )
-    if not result.succeeded:
-        raise PackmairieError(failure_problems(result.failures))
-    return Plan(restrict([*secrets, *result.changes], communes), communes=communes)
+    # A workstation that is off hides nothing of the others: what it would change is said to be unknown.
+    off = [failure for failure in result.failures if failure.unreachable and station_commune(failure.host)]
+    if len(off) < len(result.failures) or not (result.succeeded or off):
+        raise PackmairieError(failure_problems(failure for failure in result.failures if failure not in off))
+    found = [*secrets, *result.changes]
+    return Plan(
+        # Of a whole pack, what would happen to communes that left it is shown too.
+        tuple(found) if len(communes) == len(pack.communes) else restrict(found, communes),
+        tuple(f"{failure.host} : éteint ou injoignable" for failure in off),
+        communes,
+    )
 
 
 def selection_variables(communes: tuple[str, ...], total: int) -> dict[str, str]:
@@ -58,7 +67,9 @@ def failure_problems(failures: Iterable[Failure]) -> list[Problem]:
     """Return failures of a run as problems, each with where to look."""
     problems = []
     for failure in failures:
-        if failure.unreachable:
+        if failure.commune:
+            problems.append(Problem(f"commune {failure.commune}", failure.reason, "corriger, puis relancer"))
+        elif failure.unreachable:
             problems.append(
                 Problem(failure.host, f"injoignable : {failure.reason}", "vérifier l'hôte, la clé et le réseau")
             )

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from packmairie.briques.marches import links
 from packmairie.briques.presence_site import site_data
-from packmairie.inventory.blason import read_coat
+from packmairie.inventory.content import CONTENT_FOLDER
 from packmairie.inventory.loader import load_pack
 from packmairie.model.problem import fail
 from packmairie.operations.inventory import commune_of as pack_commune
@@ -16,8 +17,6 @@ from packmairie.site_mairie.content import read_content
 from packmairie.site_mairie.data import commune_of
 from packmairie.site_mairie.pages import render_site
 from packmairie.site_mairie.publish import publish
-
-CONTENT_FOLDER = "contenu"
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ def preview(pack_folder: Path, insee: str, to: Path, content: Path | None, today
     if to.exists() and (not to.is_dir() or (any(to.iterdir()) and not (to / "sitemap.xml").exists())):
         raise fail(str(to), "ce dossier contient autre chose qu'un site", "donner un dossier vide ou nouveau")
     source = content or pack_folder / CONTENT_FOLDER / insee
-    site = commune_of(site_data(commune, pack, read_coat(pack_folder, commune)))
+    site = commune_of(site_data(commune, pack, pack.coats.get(commune.insee), links(commune, pack)))
     rendered = render_site(site, read_content(source), today)
     try:
         to.resolve().parent.mkdir(parents=True, exist_ok=True)

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from packmairie.briques.dns import TSIG_KEY_NAME, TSIG_SECRET
 from packmairie.engines.dns import Primary, ZonePlan, apply_zones, plan_zones
-from packmairie.inventory.loader import load_pack
-from packmairie.inventory.vault import Vault
 from packmairie.model.change import PLATEFORME, Change
 from packmairie.model.pack import Pack
-from packmairie.operations.desired import SecretSource, owner_of, vault_secrets, zones
+from packmairie.model.problem import PackmairieError, PartialError
+from packmairie.operations.desired import SecretSource, owner_of, remembered_pack, remembered_secrets, zones
 
 
 def primary_server(pack: Pack, source: SecretSource) -> Primary:
@@ -23,7 +22,7 @@ def primary_server(pack: Pack, source: SecretSource) -> Primary:
 
 def plan_records(pack: Pack, source: SecretSource, communes: frozenset[str] = frozenset()) -> tuple[ZonePlan, ...]:
     """Return what would change in the zones of a pack (of these communes and the platform; none means all)."""
-    return plan_zones(zones(pack, source), primary_server(pack, source), owner_of, communes)
+    return plan_zones(zones(pack, source, communes), primary_server(pack, source), owner_of, communes)
 
 
 def publish_records(
@@ -31,11 +30,18 @@ def publish_records(
 ) -> tuple[Change, ...]:
     """Given a pack's folder, make the zones equal to the wish (or only say how); return the changes.
 
-    Raise PackmairieError when the server does not answer, or when octoDNS judges the change unsafe.
+    Raise PackmairieError when the server does not answer, or when octoDNS judges the change unsafe; PartialError when
+    the zones of some communes are refused and all others are published.
     """
-    pack = load_pack(folder)
-    source = vault_secrets(pack, Vault(folder), allow_missing=dry_run)
+    pack = remembered_pack(folder)
+    source = remembered_secrets(folder, communes, dry_run)
     plans = plan_records(pack, source, communes)
     if not dry_run:
-        apply_zones(plans, primary_server(pack, source), force=force)
+        refused = apply_zones(plans, primary_server(pack, source), force=force)
+        owners = {plan.zone.name: plan.zone.commune for plan in plans}
+        if any(owners[name] is None for name in refused):
+            raise PackmairieError(refused.values())
+        if refused:
+            done = [change for plan in plans if plan.zone.name not in refused for change in plan.changes]
+            raise PartialError({str(owners[name]): [problem] for name, problem in refused.items()}, done)
     return tuple(change for plan in plans for change in plan.changes)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from packmairie.inventory.vault import Vault, ensure_vault_password
@@ -12,18 +12,21 @@ from packmairie.operations.desired import Missing, missing_secrets, wished_secre
 
 
 def generate_secrets(
-    pack: Pack, folder: Path, progress: Callable[[int, int], None] = lambda done, total: None
+    pack: Pack,
+    folder: Path,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    communes: Collection[str] = (),
 ) -> tuple[Missing, ...]:
-    """Given a pack and its folder, generate what is missing, in the vault, and return what was.
+    """Given a pack, its folder and a selection (empty: all), generate what is missing, in the vault; return what was.
 
     The vault's password is created too where none is configured and no vault exists yet.
     Raise PackmairieError when an existing vault cannot be opened.
     """
     ensure_vault_password(folder)
     vault = Vault(folder)
-    wishes = dict(wished_secrets(pack))
+    wishes = dict(wished_secrets(pack, communes))
     vault.read_all(wishes)
-    absent = missing_secrets(pack, vault)
+    absent = missing_secrets(pack, vault, communes)
     if absent:
         finished: list[str] = []
 

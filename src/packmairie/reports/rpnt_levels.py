@@ -10,7 +10,6 @@ followed, because it is what a commune is shown, and the reports say so.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,15 +17,9 @@ from enum import StrEnum
 
 from packmairie.model.commune import Commune, ServicePublic
 from packmairie.model.preuve import Preuve, State, worst
+from packmairie.model.rpnt import SOVEREIGN_EXTENSIONS, extension, site_domain
 
 VERSION = "0.2.1"
-
-SOVEREIGN_EXTENSIONS = frozenset(
-    "fr alsace bzh corsica paris eu gp gf mq re yt pm wf tf nc pf".split()  # noqa: SIM905
-)
-"""Extensions accepted by criteria 1.2 and 2.3."""
-
-_WEBSITE = re.compile(r"https?://[-a-zA-Z0-9.]{2,256}\.[a-z]{2,10}(?:[/?#:].*)?")
 
 
 @dataclass(frozen=True)
@@ -156,7 +149,7 @@ def _reached(level: str, needed: tuple[str, ...], states: Mapping[str, State], w
 def _mail_accepted(declared: ServicePublic | None) -> bool | None:
     if declared is None:
         return None
-    return bool(declared.courriel) and _extension(declared.courriel or "") in SOVEREIGN_EXTENSIONS
+    return bool(declared.courriel) and extension(declared.courriel or "") in SOVEREIGN_EXTENSIONS
 
 
 def _site_unusable(states: Mapping[str, State], declared: ServicePublic | None) -> bool | None:
@@ -167,11 +160,5 @@ def _site_unusable(states: Mapping[str, State], declared: ServicePublic | None) 
         return False
     if declared is None:
         return None
-    if not declared.site or not _WEBSITE.fullmatch(declared.site):
-        return True
-    host = re.split(r"[/?#:]", declared.site.split("://", 1)[1], maxsplit=1)[0]
-    return _extension(host) not in SOVEREIGN_EXTENSIONS
-
-
-def _extension(name: str) -> str:
-    return name.rsplit(".", 1)[-1].lower()
+    host = site_domain(declared.site or "")
+    return host is None or extension(host) not in SOVEREIGN_EXTENSIONS

@@ -30,10 +30,11 @@ def render_csv(preuves: Iterable[Preuve], *, for_spreadsheet: bool = False) -> s
     writer.writerow(COLUMNS)
     for preuve in sorted(preuves, key=preuve_order):
         data = preuve_dict(preuve)
-        writer.writerow([_inert(str(data.get(column, ""))) for column in COLUMNS])
+        writer.writerow([inert(str(data.get(column, ""))) for column in COLUMNS])
     return output.getvalue()
 
 
-def _inert(cell: str) -> str:
+def inert(cell: str) -> str:
+    """Return a cell that no spreadsheet runs."""
     text = cell.replace("\0", "\ufffd")
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

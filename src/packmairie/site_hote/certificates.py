@@ -3,7 +3,7 @@
 
 Caddy orders a certificate at the first connection that names a host. This makes that connection, from the host
 itself, for the names that already lead here: an order for any other would fail, and failures are counted by the
-authority.
+authority. How many, and when, is decided by ``orders.py``; the timer takes up what is left.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from packmairie.site_mairie.files import write_whole
 
+from .orders import Ledger, Policy
 from .places import Places
 
 HOSTS = Path("/srv/communes")
-MAX_ORDERS = 100
-"""Names asked for in one run. The run is hourly: Let's Encrypt takes 300 orders of an account in three hours."""
 BUDGET_SECONDS = 150
 HANDSHAKE_SECONDS = 40
 WORKERS = 3
@@ -32,28 +32,50 @@ ATTEMPTS = 3
 KNOWN = "certificats.json"
 
 
-def warm_up(places: Places, hosts: Path, addresses: frozenset[str]) -> tuple[list[str], list[str]]:
-    """Given the folders of the host names and the platform's addresses, return the names served now, and the silent.
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did: the names served now, those that stayed silent, and how many wait for the authority's limits."""
+
+    served: list[str]
+    silent: list[str]
+    waiting: int
+
+
+def warm_up(places: Places, hosts: Path, addresses: frozenset[str], policy: Policy) -> Outcome:
+    """Given the folders of the host names, the platform's addresses and how much may be ordered, order what is due.
 
     A name that was served once is not asked again: Caddy renews by itself.
     """
     names = {folder.name for root in (hosts, places.sites) for folder in root.iterdir() if folder.name[:1] != "."}
-    known = _known(places.state / KNOWN) & names
+    ledger = Ledger.read(_known(places.state / KNOWN), names)
     deadline = time.monotonic() + BUDGET_SECONDS
-    waiting = list(_leading_here(sorted(names - known), addresses, deadline))[:MAX_ORDERS]
+    now = time.time()
+    leading = list(_leading_here(ledger.due(names, now), addresses, deadline))
+    chosen = ledger.choose(leading, policy, now)
+    # Written before the orders are made: a run that is killed has ordered all the same.
+    ledger.order(chosen, now)
+    _keep(places, ledger)
+    # The first order is made alone: it makes Caddy's account with the authority, kept in two files. Orders that meet
+    # without one each make theirs, and may leave the number of one with the key of another: all is refused then.
+    tries = {name: _served(name, deadline) for name in chosen[:1]}
     with ThreadPoolExecutor(WORKERS) as pool:
-        answers = dict(zip(waiting, pool.map(lambda name: _served(name, deadline), waiting), strict=True))
-    served = [name for name, answered in answers.items() if answered]
-    text = json.dumps(sorted(known | set(served)), indent=0)
-    write_whole(places.state / KNOWN, text.encode())
-    return served, [name for name, answered in answers.items() if not answered]
+        tries |= zip(chosen[1:], pool.map(lambda name: _served(name, deadline), chosen[1:]), strict=True)
+    for name, tried in tries.items():
+        ledger.settle(name, tried, now)
+    _keep(places, ledger)
+    served = [name for name, tried in tries.items() if tried > 0]
+    return Outcome(served, [name for name in chosen if name not in served], len(leading) - len(chosen))
 
 
-def _known(path: Path) -> set[str]:
+def _keep(places: Places, ledger: Ledger) -> None:
+    write_whole(places.state / KNOWN, json.dumps(ledger.as_dict(), indent=0, sort_keys=True).encode())
+
+
+def _known(path: Path) -> object:
     try:
-        return set(json.loads(path.read_bytes()))
-    except (OSError, ValueError, TypeError):
-        return set()
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
 
 
 def _leading_here(names: Iterable[str], addresses: frozenset[str], deadline: float) -> Iterator[str]:
@@ -69,39 +91,42 @@ def _leading_here(names: Iterable[str], addresses: frozenset[str], deadline: flo
             yield name
 
 
-def _served(name: str, deadline: float) -> bool:
-    """Open TLS with this host's Caddy for a name; its certificate is judged by ``packmairie status``, not here.
+def _served(name: str, deadline: float) -> int:
+    """Open TLS with this host's Caddy for a name, and return at which try it answered; minus the tries when it did not.
 
-    Caddy sometimes refuses the first of several names that come at once: a refusal is asked again.
+    Its certificate is judged by ``packmairie status``, not here. Caddy sometimes refuses the first of several names
+    that come at once: a refusal is asked again.
     """
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    for attempt in range(ATTEMPTS):
+    for attempt in range(1, ATTEMPTS + 1):
         left = min(HANDSHAKE_SECONDS, deadline - time.monotonic())
         if left <= 0:
-            return False
+            return 1 - attempt
         try:
             with (
                 socket.create_connection(("127.0.0.1", 443), timeout=left) as plain,
                 context.wrap_socket(plain, server_hostname=name),
             ):
-                return True
+                return attempt
         except TimeoutError:
-            return False
+            return -attempt
         except OSError:
-            time.sleep(attempt + 1)
-    return False
+            time.sleep(attempt)
+    return -ATTEMPTS
 
 
 def main() -> int:
     """Warm up, and say what was ordered; a name that stays silent is told and is not a failure of the unit."""
     addresses = frozenset(os.environ.get("PACKMAIRIE_ADRESSES", "").split())
-    served, silent = warm_up(Places(), HOSTS, addresses)
-    if served:
-        sys.stdout.write(f"certificats : {', '.join(served)}\n")
-    if silent:
-        sys.stderr.write(f"pas encore de certificat : {', '.join(silent)}\n")
+    done = warm_up(Places(), HOSTS, addresses, Policy(int(os.environ["PACKMAIRIE_COMMANDES_PAR_HEURE"])))
+    if done.served:
+        sys.stdout.write(f"certificats : {', '.join(done.served)}\n")
+    if done.waiting:
+        sys.stdout.write(f"commandes remises à plus tard, selon les limites de l'autorité : {done.waiting}\n")
+    if done.silent:
+        sys.stderr.write(f"pas encore de certificat : {', '.join(done.silent)}\n")
     return 0
 
 

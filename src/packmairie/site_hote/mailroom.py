@@ -51,11 +51,13 @@ def follow_mail(places: Places, now: datetime, send: Send) -> tuple[int, int]:
     Return how many were followed, and how many answers could not be sent. Raise OSError when the queue itself
     cannot be read.
     """
-    communes = _communes_by_address(places.data)
     followed = unsent = 0
     for letter in _letters(places.following, MAX_MESSAGES):
         unsent += not _answer(letter, INTERRUPTED, send)
         letter.path.unlink()
+    if not any(places.incoming.iterdir()):
+        return followed, unsent
+    communes = _communes_by_address(places.data)
     for waiting in _letters(places.incoming, MAX_MESSAGES):
         letter = _take(waiting, places)
         commune = communes.get(letter.recipient.casefold())

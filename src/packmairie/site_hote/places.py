@@ -11,11 +11,13 @@ from pathlib import Path
 class Places:
     """The folders that the sites are made from and into.
 
-    ``data`` holds ``<INSEE>.json``, laid by packmairie. ``contents`` holds a folder for each commune, ``mail`` the
-    messages that Postfix deposits; both belong to the account that builds. ``state`` remembers what was built.
+    ``data`` holds ``<INSEE>.json`` and ``initial`` the first files of each commune's folder, laid by packmairie.
+    ``contents`` holds a folder for each commune, ``mail`` the messages that Postfix deposits; both belong to the
+    account that builds. ``state`` remembers what was built.
     """
 
     data: Path = Path("/var/lib/packmairie/sites")
+    initial: Path = Path("/var/lib/packmairie/contenus-initiaux")
     contents: Path = Path("/var/lib/packmairie/contenus")
     mail: Path = Path("/var/lib/packmairie/courrier-sites")
     state: Path = Path("/var/lib/packmairie/sites-etat")

@@ -73,7 +73,7 @@ def _record(content: Path) -> int:
     except (OSError, VersionsError) as error:
         sys.stderr.write(f"{content}: {error}\n")
         return 1
-    sys.stdout.write(f"fichiers changés : {noted}\n")
+    sys.stdout.write(f"fichiers changés : {noted.files}\n")
     return 0
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from .files import RefusedError, check_file, names_in, opened_folder, read_bounded
+from .files import RefusedError, check_file, is_text, names_in, opened_folder, read_bounded
 from .opening_hours import Hours, parse_text
 from .wording import clean, clean_line, slug
 
@@ -179,6 +179,8 @@ def _candidates(content: Content, folder: int | None, label: str, extension: str
     for name in names:
         if name.startswith("."):
             content.problems.append(f"{label}/{_shown(name)} : fichier caché, ignoré")
+        elif not is_text(name):
+            content.problems.append(f"{label}/{_shown(name)} : nom illisible (pas en UTF-8), ignoré : le renommer")
         elif not name.casefold().endswith(extension):
             content.problems.append(f"{label}/{_shown(name)} : n'est pas un fichier {extension}, ignoré")
         else:

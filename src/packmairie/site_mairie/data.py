@@ -76,6 +76,9 @@ class Commune:
     """Paragraphs of Markdown."""
     liens: tuple[Link, ...]
     profil_acheteur: str
+    compte_acheteur: str
+    donnees_marches: tuple[Link, ...]
+    """What the commune publishes of its contracts, served beside the site."""
     signalement: str
     hebergeur: Mapping[str, str]
     delegue_donnees: str
@@ -133,6 +136,8 @@ def _commune(data: Mapping[str, Any]) -> Commune:
         presentation=tuple(clean(_text(text)) for text in data["presentation"]),
         liens=tuple(_link(link) for link in data["liens"]),
         profil_acheteur=_optional(_HTTPS, data["profil_acheteur"], "profil_acheteur"),
+        compte_acheteur=clean_line(_text(data.get("compte_acheteur", ""))),
+        donnees_marches=tuple(_link({**link, "description": ""}) for link in data["donnees_marches"]),
         signalement=_optional(_HTTPS, data["signalement"], "signalement"),
         hebergeur={
             **_lines(data["hebergeur"]),

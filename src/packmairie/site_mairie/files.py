@@ -38,6 +38,15 @@ def names_in(folder: int, limit: int) -> tuple[list[str], bool]:
     return names[:limit], len(names) > limit
 
 
+def is_text(name: str) -> bool:
+    """Tell whether a name is text: a file's may be any octets, which nothing that is published could say again."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def check_file(folder: int, name: str, limit: int) -> os.stat_result:
     """Return the state of a regular file of at most ``limit`` octets. Raise RefusedError."""
     try:
@@ -82,4 +91,20 @@ def write_whole(path: Path, data: bytes, *, mode: int = 0o644) -> None:
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_in(folder: int, name: str, data: bytes) -> None:
+    """Write a file whole, in a folder held open. Raise OSError."""
+    temporary = f".{name[:60]}.{os.getpid()}.tmp"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(temporary, flags, 0o644, dir_fd=folder)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(descriptor)
+        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        os.unlink(temporary, dir_fd=folder)
         raise

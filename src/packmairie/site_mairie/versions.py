@@ -2,8 +2,9 @@
 """Every change of the secretary's folder kept for thirty days, so that the last one can be undone, and the one before.
 
 ``.versions/`` in the folder holds ``objets/<sha256>`` (contents), ``journal.json`` (changes: for each file
-the content before and after) and ``etat.json`` (what the folder held when last looked at). The folder may be
-written by others: paths and digests read back are checked, and no link is followed.
+the content before and after), ``etat.json`` (what the folder held when last looked at) and ``deposes.json`` (the files
+that the pack gave). The folder may be written by others: paths and digests read back are checked, and no link is
+followed.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,11 +23,13 @@ from pathlib import Path
 from typing import Any
 
 from .content import DOCUMENTS, HISTORY, HOURS, MAX_PDF, MAX_TEXT, NEWS, PAGES
-from .files import RefusedError, check_file, names_in, opened_folder, read_bounded
+from .files import RefusedError, check_file, is_text, names_in, opened_folder, read_bounded, write_in
 
 KEPT = timedelta(days=30)
 MAX_ENTRIES = 500
 MAX_FILES = 2000
+SETTLED = timedelta(seconds=2)
+"""A file whose content changed more recently may be half written."""
 OUTSIDE = "dossier partagé"
 """Author of the changes that were made to the files themselves."""
 _PATH = re.compile(
@@ -54,19 +58,35 @@ class Change:
     undoes: int | None = None
 
 
+@dataclass(frozen=True)
+class Noted:
+    """What a look at the folder found: how many files changed, and whether all of them had come to rest."""
+
+    files: int
+    settled: bool
+
+
 class Store:
     """The versions of one folder. Every method takes the lock, and leaves the folder and its journal in agreement."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def record(self, now: datetime) -> int:
-        """Note what was changed in the folder by other means, and return how many files that is.
+    def record(self, now: datetime, settled: timedelta = timedelta(0)) -> Noted:
+        """Note what was changed in the folder by other means, each file as a change of its own (a new name is one).
 
-        Raise OSError or VersionsError.
+        A file that was written less than ``settled`` ago is left for the next time. Raise OSError or VersionsError.
         """
         with self._opened() as box:
-            return box.record(now)
+            return box.record(now, settled)
+
+    def give(self, files: Mapping[str, Callable[[], bytes]], now: datetime) -> tuple[str, ...]:
+        """Put files where nothing of that name ever was given nor stands, and return their paths.
+
+        The folder starts from there: it is no change to undo. Raise OSError, VersionsError, or what reading raises.
+        """
+        with self._opened() as box:
+            return box.give(files, now)
 
     def change(self, files: Mapping[str, bytes | None], author: str, label: str, now: datetime) -> Change:
         """Write files (None removes one) as one change that can be undone, and return it (number 0: nothing changed).
@@ -129,20 +149,47 @@ class _Box:
         self.state: dict[str, list[Any]] = self._load_state()
         self.journal: list[Change] = self._load_journal()
 
-    def record(self, now: datetime) -> int:
-        present = self._scan()
+    def record(self, now: datetime, settled: timedelta = timedelta(0)) -> Noted:
+        present, moving = self._scan(settled)
         before: dict[str, str | None] = {}
         after: dict[str, str | None] = {}
-        for path in sorted({*present, *self.state}):
+        for path in sorted({*present, *self.state}, key=lambda path: (present.get(path, [None, 0, 0])[2], path)):
             old = self.state.get(path, [None])[0]
             new = present.get(path, [None])[0]
             if old != new:
                 before[path], after[path] = old, new
-        self.state = present
-        if before and not self.first_time:
-            self._append(now, OUTSIDE, _label(before, after), before, after)
+        old = any(datetime.fromisoformat(change.moment) < now - KEPT for change in self.journal[:1])
+        if before or old or self.state != present or self.first_time:
+            self.state = present
+            for paths in () if self.first_time else _apart(before, after):
+                old_contents, new_contents = ({path: side[path] for path in paths} for side in (before, after))
+                self._append(now, OUTSIDE, _label(old_contents, new_contents), old_contents, new_contents)
+            self._save(now)
+            self.first_time = False
+        return Noted(len(before), not moving)
+
+    def give(self, files: Mapping[str, Callable[[], bytes]], now: datetime) -> tuple[str, ...]:
+        loaded = self._load("deposes.json")
+        given = {path for path in loaded if isinstance(path, str)} if isinstance(loaded, list) else set()
+        fresh = sorted(set(files) - given)
+        if not fresh:
+            return ()
+        for path in fresh:
+            _refuse_path(path)
+        self.record(now)
+        put = {path: self._keep(files[path]()) for path in fresh if not self._stands(path)}
+        self._apply(put)
         self._save(now)
-        return len(before)
+        write_in(self.box, "deposes.json", json.dumps(sorted(given | set(fresh)), ensure_ascii=False).encode())
+        return tuple(put)
+
+    def _stands(self, path: str) -> bool:
+        """Tell whether something has this name, whatever it is."""
+        try:
+            os.stat(path, dir_fd=self.root, follow_symlinks=False)
+        except OSError:
+            return False
+        return True
 
     def change(self, files: Mapping[str, bytes | None], author: str, label: str, now: datetime) -> Change:
         for path in files:
@@ -196,43 +243,56 @@ class _Box:
                         os.unlink(name, dir_fd=parent)
                     self.state.pop(path, None)
                 else:
-                    _write(parent, name, read_bounded(self.objects, digest, MAX_PDF))
+                    write_in(parent, name, read_bounded(self.objects, digest, MAX_PDF))
                     state = os.stat(name, dir_fd=parent, follow_symlinks=False)
                     self.state[path] = [digest, state.st_size, state.st_mtime_ns]
             finally:
                 os.close(parent)
 
-    def _scan(self) -> dict[str, list[Any]]:
-        """Return the digest, size and time of each file that the site reads; new contents are kept."""
+    def _scan(self, settled: timedelta) -> tuple[dict[str, list[Any]], bool]:
+        """Return the digest, size and time of each file that the site reads; new contents are kept.
+
+        The second value tells whether one of them was written so lately that it is left as it was known.
+        """
         found: dict[str, list[Any]] = {}
+        moving = False
         for folder, limit in ((NEWS, MAX_TEXT), (PAGES, MAX_TEXT), (DOCUMENTS, MAX_PDF), ("", MAX_TEXT)):
             try:
                 with opened_folder(folder or ".", self.root) as parent:
                     names = [HOURS] if not folder else names_in(parent, MAX_FILES)[0]
                     for name in names:
                         path = f"{folder}/{name}" if folder else name
-                        if _PATH.fullmatch(path):
-                            self._look(found, parent, name, path, limit)
+                        if _PATH.fullmatch(path) and is_text(path):
+                            moving |= self._look(found, parent, name, path, limit, settled)
             except OSError:
                 continue
-        return found
+        return found, moving
 
-    def _look(self, found: dict[str, list[Any]], parent: int, name: str, path: str, limit: int) -> None:
+    def _look(  # noqa: PLR0917 - where it is, what it is called, what is wished of it
+        self, found: dict[str, list[Any]], parent: int, name: str, path: str, limit: int, settled: timedelta
+    ) -> bool:
+        """Look at one file; return True when it is left for the next time."""
         try:
             state = check_file(parent, name, limit)
             known = self.state.get(path)
             if known and known[1:] == [state.st_size, state.st_mtime_ns] and self._has(known[0]):
                 found[path] = known
+            # Not the time of modification, which whoever writes the file may set.
+            elif time.time() - state.st_ctime < settled.total_seconds():
+                if known:
+                    found[path] = known
+                return True
             else:
                 found[path] = [self._keep(read_bounded(parent, name, limit)), state.st_size, state.st_mtime_ns]
         except RefusedError:
-            return
+            pass
+        return False
 
     def _keep(self, data: bytes) -> str:
         """Keep a content and return its digest."""
         digest = hashlib.sha256(data).hexdigest()
         if not self._has(digest):
-            _write(self.objects, digest, data)
+            write_in(self.objects, digest, data)
         return digest
 
     def _has(self, digest: str) -> bool:
@@ -295,8 +355,8 @@ class _Box:
             if name not in used:
                 os.unlink(name, dir_fd=self.objects)
         rows = [change.__dict__ for change in self.journal]
-        _write(self.box, "journal.json", json.dumps(rows, ensure_ascii=False, indent=1).encode())
-        _write(self.box, "etat.json", json.dumps(self.state, ensure_ascii=False, sort_keys=True).encode())
+        write_in(self.box, "journal.json", json.dumps(rows, ensure_ascii=False, indent=1).encode())
+        write_in(self.box, "etat.json", json.dumps(self.state, ensure_ascii=False, sort_keys=True).encode())
 
 
 def _is_digest(value: Any) -> bool:
@@ -308,23 +368,23 @@ def _refuse_path(path: str) -> None:
         raise VersionsError(f"« {path[:80]} » n'est pas un fichier du site")
 
 
+def _apart(before: Mapping[str, str | None], after: Mapping[str, str | None]) -> Iterator[tuple[str, ...]]:
+    """Yield the paths of each change, in the order given; a file that took another name is one of two paths."""
+    gone = {path: digest for path, digest in before.items() if after[path] is None}
+    renamed: dict[str, str] = {}
+    for path, digest in after.items():
+        old = next((name for name, content in gone.items() if content == digest), None) if digest else None
+        if old is not None and before[path] is None:
+            renamed[path] = old
+            del gone[old]
+    for path in before:
+        if path in renamed:
+            yield renamed[path], path
+        elif path not in renamed.values():
+            yield (path,)
+
+
 def _label(before: Mapping[str, str | None], after: Mapping[str, str | None]) -> str:
     names = ", ".join(list(before)[:3]) + (" …" if len(before) > 3 else "")
     verb = "ajout de" if not any(before.values()) else "retrait de" if not any(after.values()) else "changement de"
     return f"{verb} {names}"
-
-
-def _write(folder: int, name: str, data: bytes) -> None:
-    """Write a file whole, in a folder held open. Raise OSError."""
-    temporary = f".{name[:60]}.{os.getpid()}.tmp"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(temporary, flags, 0o644, dir_fd=folder)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(descriptor)
-        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
-    except BaseException:
-        os.unlink(temporary, dir_fd=folder)
-        raise

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Open a pack's store, with the maintenance key or with the key of one repository, and read what its buckets tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from packmairie.briques.sauvegarde import MAINTENANCE_KEY, endpoint, has_store
+from packmairie.briques.sauvegarde_checks import moment_of
+from packmairie.engines.names import Names
+from packmairie.engines.s3 import Store, StoreAddress, default_lock, explain, try_abilities, try_lock
+from packmairie.inventory.vault import Vault
+from packmairie.model.change import PLATEFORME
+from packmairie.model.pack import Pack
+from packmairie.model.probe import Absent, Answer, Found, Unanswered
+from packmairie.model.probes_sauvegarde import BackupFacts, BackupReading, StoreTrial
+from packmairie.model.problem import fail
+from packmairie.model.sauvegarde import DRILL_PREFIX, UPKEEP_PREFIX, Claim
+
+
+def store_address(pack: Pack) -> StoreAddress:
+    """Return where a pack's store is. Raise PackmairieError when it has none."""
+    if not has_store(pack):
+        raise fail(
+            "pack.yml", "le pack n'a pas de stockage", "déclarer un hôte du groupe stockage, ou sauvegarde.endpoint"
+        )
+    policy = pack.file.sauvegarde
+    return StoreAddress(endpoint(pack), policy.region, policy.adressage == "chemin", pack.file.acme.racine)
+
+
+def names_of(pack: Pack) -> Names | None:
+    """Return how names are resolved where the pack says how; None leaves it to the machine."""
+    resolvers = [str(address) for address in pack.file.resolveurs]
+    return Names(resolvers) if resolvers else None
+
+
+@contextmanager
+def open_store(pack: Pack, key: Mapping[str, str], *, attempts: int = 3) -> Iterator[Store]:
+    """Give the store opened with a key."""
+    store = Store(store_address(pack), key, names_of(pack), attempts=attempts)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def secret_of(vault: Vault, name: str, secret: str) -> Any:
+    """Return a secret of a commune or of the platform. Raise PackmairieError when the vault lacks it."""
+    kept = vault.read(name).get(secret)
+    if kept is None:
+        raise fail(
+            f"secrets/{name}.yml",
+            f"« {secret} » manque",
+            "le générer avec « packmairie inventory secrets », puis déployer",
+        )
+    return kept
+
+
+def maintenance_key(vault: Vault) -> Mapping[str, str]:
+    """Return the key that opens every bucket. Raise PackmairieError when the vault lacks it."""
+    key: Mapping[str, str] = secret_of(vault, PLATEFORME, MAINTENANCE_KEY)
+    return key
+
+
+def read_backups(pack: Pack, vault: Vault, probe: BackupReading) -> Answer:
+    """Return what a commune's bucket tells, or why it could not be read."""
+    with open_store(pack, maintenance_key(vault)) as store:
+        try:
+            now = store.clock(probe.bucket)
+        except ClientError as error:
+            if explain(error) == "absent":
+                return Absent(f"le seau {probe.bucket} n'existe pas")
+            return Unanswered(explain(error))
+        except BotoCoreError as error:
+            return Unanswered(explain(error))
+        claims, drills, upkeep = [], {}, {}
+        for name, prefix, _key in probe.repositories:
+            claims += [claim for claim in _claims(store, probe.bucket, name, prefix) if claim]
+        for key in store.keys(probe.bucket, "preuves/"):
+            found = store.read_json(probe.bucket, key) if key.endswith(".json") else None
+            if found is None:
+                continue
+            record = {**found[0], "recu": found[1]}
+            if key.startswith(f"{DRILL_PREFIX}/"):
+                drills[str(record.get("depot")), str(record.get("source"))] = record
+            elif key.startswith(f"{UPKEEP_PREFIX}/"):
+                upkeep[str(record.get("depot"))] = record
+        versioned = store.client.get_bucket_versioning(Bucket=probe.bucket).get("Status") == "Enabled"
+        facts = BackupFacts(
+            now,
+            tuple(claims),
+            drills,
+            upkeep,
+            try_lock(store, probe.bucket),
+            default_lock(store, probe.bucket),
+            versioned,
+            {name: _key_trouble(pack, vault, probe, prefix, key) for name, prefix, key in probe.repositories},
+        )
+    return Found(facts)
+
+
+def _claims(store: Store, bucket: str, name: str, prefix: str) -> Iterator[Claim]:
+    for key in store.keys(bucket, f"{prefix}/etat/"):
+        found = store.read_json(bucket, key)
+        if found:
+            yield claim_of(name, *found)
+
+
+def claim_of(repository: str, data: Mapping[str, Any], received: datetime) -> Claim:
+    """Given a state as a host wrote it, and when the store received it, return the claim; a host may write anything."""
+
+    def number(name: str) -> int:
+        with suppress(TypeError, ValueError):
+            return max(0, int(data.get(name) or 0))
+        return 0
+
+    history = data.get("historique")
+    return Claim(
+        repository,
+        str(data.get("source", "")),
+        received,
+        moment_of(data.get("fin")),
+        str(data.get("etat", "")),
+        str(data.get("cause", ""))[:300],
+        moment_of(data.get("derniere_reussite")),
+        str(data.get("instantane", "")),
+        number("fichiers"),
+        number("octets"),
+        number("modifies"),
+        number("instables"),
+        tuple(line for line in history if isinstance(line, dict)) if isinstance(history, list) else (),
+    )
+
+
+def _key_trouble(pack: Pack, vault: Vault, probe: BackupReading, prefix: str, secret: str) -> str:
+    key = vault.read(probe.commune).get(secret)
+    if not isinstance(key, dict):
+        return "absente du coffre"
+    with open_store(pack, key) as store:
+        try:
+            store.client.list_objects_v2(Bucket=probe.bucket, Prefix=f"{prefix}/", MaxKeys=1)
+        except (ClientError, BotoCoreError) as error:
+            return explain(error)
+    return ""
+
+
+def try_store(pack: Pack, vault: Vault, probe: StoreTrial, moment: datetime) -> Answer:
+    """Try what the store supports, or say why it could not be tried."""
+    with open_store(pack, maintenance_key(vault)) as store:
+        try:
+            return Found(try_abilities(store, probe.bucket, moment))
+        except (ClientError, BotoCoreError) as error:
+            return Unanswered(explain(error))
