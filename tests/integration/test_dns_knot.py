@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import time
 from pathlib import Path
 
 import dns.dnssec
@@ -90,12 +91,11 @@ class TestPublish:
         assert {change.commune for change in by_zone[RIENCOURT]} == {"62708"}
         assert len(by_zone[RIENCOURT]) == len(zones[1].records) - 1, "all but the NS that the seed has"
         assert {change.commune for change in by_zone["pack.example"]} == {PLATEFORME, "62708", "62633"}
-        done = apply_zones(first, served.primary)
-        assert done == sum(len(each.changes) for each in first)
+        assert apply_zones(first, served.primary) == {}
         again = plan(served, zones)
         assert counts(again) == dict.fromkeys(DOMAINS, 0)
         assert [each.operation for each in again] == [None, None, None]
-        assert apply_zones(again, served.primary) == 0
+        assert apply_zones(again, served.primary) == {}
 
     def test_what_is_served_is_what_was_wished(self, published):
         for zone in wished(settings()):
@@ -128,7 +128,7 @@ class TestPublish:
         assert set(told) == {(Action.UPDATE, "@ MX"), (Action.DELETE, "_smtp._tls TXT")}
         assert f"-{RIENCOURT}. 3600 MX 10 mx.pack.example." in told[Action.UPDATE, "@ MX"]
         assert f"+{RIENCOURT}. 3600 MX 5 mx.ailleurs.example." in told[Action.UPDATE, "@ MX"]
-        assert apply_zones([only], published.primary) == 2
+        assert apply_zones([only], published.primary) == {}
         assert counts(plan(published, zones))[RIENCOURT] == 0
         assert published.ask(f"_smtp._tls.{RIENCOURT}", "TXT") is None
         assert [rdata.to_text() for rdata in published.ask(RIENCOURT, "MX")] == ["5 mx.ailleurs.example."]
@@ -153,10 +153,20 @@ class TestPublish:
         assert counts(changed)[OEUF] > 10
 
 
+def flushed(server):
+    """Return the zone files once Knot, which writes them after it has answered, has written them all."""
+    for _attempt in range(20):
+        found = {path: path.read_bytes() for path in (server.folder / "lib/zones").iterdir()}
+        time.sleep(0.5)
+        if found == {path: path.read_bytes() for path in (server.folder / "lib/zones").iterdir()}:
+            return found
+    raise AssertionError("the zone files do not settle")
+
+
 class TestReading:
     def test_changes_nothing(self, published):
         before = {zone: published.serial(zone) for zone in DOMAINS}
-        files = {path: path.read_bytes() for path in (published.folder / "lib/zones").iterdir()}
+        files = flushed(published)
         plan(published, replaced(wished(settings()), RIENCOURT, Record("", "MX", ("5 x.example.",))))
         plan(published, wished(settings()), "62708")
         assert {zone: published.serial(zone) for zone in DOMAINS} == before
@@ -222,8 +232,9 @@ class TestRefusal:
         plans = plan(served, wished(settings()))
         wrong = dataclasses.replace(served.primary, key_secret="YXV0cmUtY2xlLWF1dHJlLWNsZS1hdXRyZS1jbGUtMTI=")
         before = {zone: served.serial(zone) for zone in DOMAINS}
-        with pytest.raises(PackmairieError, match="la mise à jour a été refusée"):
-            apply_zones(plans, wrong)
+        refused = apply_zones(plans, wrong)
+        assert set(refused) == set(DOMAINS), "each is tried, and each is told"
+        assert all("la mise à jour a été refusée" in problem.reason for problem in refused.values())
         assert {zone: served.serial(zone) for zone in DOMAINS} == before
 
     def test_many_deletions_need_to_be_said(self, published):
@@ -240,7 +251,8 @@ class TestRefusal:
         assert "--force-dns" in str(caught.value)
         assert RIENCOURT in str(caught.value)
         assert published.serial(RIENCOURT) == before
-        assert apply_zones(plans, published.primary, force=True) > 5
+        assert apply_zones(plans, published.primary, force=True) == {}
+        assert published.serial(RIENCOURT) != before
 
     def test_one_dangerous_zone_stops_the_others_too(self, published):
         zones = tuple(
@@ -266,8 +278,7 @@ class TestServer:
         plans = plan(published, wished(settings()))
         assert {change.action for each in plans for change in each.changes} == {Action.CREATE}
         assert counts(plans) == {zone.name: len(zone.records) for zone in wished(settings())}
-        with pytest.raises(PackmairieError, match="la mise à jour a été refusée"):
-            apply_zones(plans, published.primary)
+        assert set(apply_zones(plans, published.primary)) == set(DOMAINS)
 
     def test_a_zone_that_it_does_not_serve_is_planned_as_new(self, served):
         new = Zone("nouvelle.fr", (Record("", "MX", ("10 mx.pack.example.",)),), "59529")

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Backups in a store of somebody else: Ceph's gateway, tried, locked, attacked, restored; its old versions go away."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+from ceph_gateway import CephGateway, missing
+
+from packmairie.engines.restic import Restic
+from packmairie.engines.restic_bridge import Repository
+from packmairie.engines.s3 import BucketWish, Store, bucket_gaps, close_gaps, default_lock, try_abilities, try_lock
+
+BUCKET, PASSWORD = "essai-62708", "mot-de-passe-d-essai"
+
+
+@pytest.fixture(scope="module")
+def ceph() -> Iterator[CephGateway]:
+    """The gateway; skip, saying why, where Ceph is not installed."""
+    if absent := missing():
+        pytest.skip(
+            f"{', '.join(absent)} : scripts/install-test-tools (root) ou apt-get install radosgw ceph-mon ceph-osd"
+        )
+    # The path of a socket has 107 characters at most.
+    with tempfile.TemporaryDirectory(prefix="ceph-") as folder:
+        gateway = CephGateway(Path(folder))
+        try:
+            yield gateway
+        finally:
+            gateway.stop()
+
+
+@pytest.fixture(scope="module")
+def store(ceph: CephGateway) -> Store:
+    """The gateway, opened with its only key."""
+    return ceph.store
+
+
+@pytest.fixture(scope="module")
+def bucket(store: Store) -> BucketWish:
+    """A commune's bucket, made as the brique wishes it."""
+    wish = BucketWish(BUCKET, True, 35)
+    close_gaps(store, wish, bucket_gaps(store, wish))
+    return wish
+
+
+def test_a_bucket_is_made_once_and_its_lock_is_in_force(store: Store, bucket: BucketWish) -> None:
+    assert bucket_gaps(store, bucket) == []
+    assert default_lock(store, bucket.name) == 35
+    tried = try_lock(store, bucket.name)
+    assert (tried.outcome, tried.detail) == ("refused", "")
+    found = try_abilities(store, "essai-capacites", datetime.now(UTC))
+    assert found.details == {}
+    assert all(found.abilities.values())
+
+
+def test_what_was_overwritten_and_hidden_is_restored_as_it_was(
+    store: Store, bucket: BucketWish, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for number in range(20):
+        (source / f"acte {number}.odt").write_bytes(os.urandom(5000))
+    restic = Restic(Repository(store, bucket.name, "plateforme", writable=True), PASSWORD)
+    restic.must(["init"])
+    restic.must(["backup", str(source)])
+    time.sleep(1.2)
+    moment = datetime.now(UTC)
+    time.sleep(1.2)
+    for key in list(store.keys(bucket.name, "plateforme/")):
+        store.client.put_object(Bucket=bucket.name, Key=key, Body=b"payez")
+        store.client.delete_object(Bucket=bucket.name, Key=key)
+    for version in list(store.versions(bucket.name, "plateforme/")):
+        if not version["Marker"]:
+            with pytest.raises(ClientError):
+                store.client.delete_object(Bucket=bucket.name, Key=version["Key"], VersionId=version["VersionId"])
+    assert list(store.keys(bucket.name, "plateforme/")) == []
+    before = Restic(Repository(store, bucket.name, "plateforme", moment), PASSWORD)
+    [snapshot] = before.snapshots()
+    before.must(["restore", snapshot.id, "--target", str(tmp_path / "retour")])
+    for path in source.iterdir():
+        assert (tmp_path / "retour" / path.relative_to("/")).read_bytes() == path.read_bytes()
+
+
+def test_versions_expire_after_their_days_and_never_under_a_lock(ceph: CephGateway, store: Store) -> None:
+    """The rule that the brique lays, where a day of it lasts a second; a lock of a day lasts a day."""
+    names = {"essai-expire": False, "essai-verrouille": True}
+    for name, locked in names.items():
+        wish = BucketWish(name, locked, 1)
+        close_gaps(store, wish, bucket_gaps(store, wish))
+        for number in range(3):
+            store.client.put_object(Bucket=name, Key="objet", Body=b"%d" % number)
+
+    def left() -> dict[str, int]:
+        return {name: len(list(store.versions(name, "objet"))) for name in names}
+
+    assert left() == {"essai-expire": 3, "essai-verrouille": 3}
+    limit = time.monotonic() + 60
+    while left()["essai-expire"] > 1 and time.monotonic() < limit:
+        time.sleep(3)
+        ceph.expire()
+    assert left() == {"essai-expire": 1, "essai-verrouille": 3}
+    assert store.client.get_object(Bucket="essai-expire", Key="objet")["Body"].read() == b"2"
