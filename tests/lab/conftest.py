@@ -14,80 +14,55 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from separate import separate_lab, share_packages
+from stages import FINGERPRINT, LIVING, ROOT, Deployment, Rehearsal, Told
 
 from packmairie.inventory.loader import load_pack
 from packmairie.inventory.vault import Vault
 from packmairie.lab import Lab
-from packmairie.lab.rehearsal import play_registrar
+from packmairie.lab.rehearsal import play_cell, play_registrar
 from packmairie.model.pack import Pack
+from shares import SECOND, share_of
 
-ROOT = Path(__file__).resolve().parents[2]
-COMMAND_SECONDS = 600
-DEMO_HOSTS = {"plateforme": 10, "monde": 20}
+COMMAND_SECONDS = 1500
+SHARE = pytest.StashKey[str]()
+DEMO_HOSTS = {"plateforme": 10, "stockage": 11, "monde": 20}
 """Where the demonstration pack expects the hosts of the usual lab, in 10.59.62.0/24."""
 
-# What lives on a host by itself: logs, caches that apt and services rebuild, queues, mail, counters.
-LIVING = (
-    "/proc /sys /dev /run /tmp /var/tmp /var/log /var/cache /var/lib/redis /var/lib/rspamd/[!d]* /var/spool "
-    "/var/vmail /var/lib/dovecot /var/lib/postfix /var/lib/knot/journal /var/lib/knot/timers /var/lib/systemd "
-    "/var/lib/caddy /var/lib/packmairie/lego /var/lib/packmairie/sites-etat /var/lib/packmairie/courrier-sites "
-    "/var/lib/packmairie/webmail /root"
-)
-FINGERPRINT = (
-    'set -f; skip=; for path in {living}; do skip="$skip -path $path -prune -o"; done; '
-    "find / -xdev $skip \\( -type f -o -type l \\) -printf '%p %m %u %g %l\\n' -exec sha256sum {{}} + 2>/dev/null"
-    " | sort | sha256sum"
-)
 
-
-@dataclass(frozen=True)
-class Told:
-    """What a command said, its exit code, and how long it took in seconds."""
-
-    code: int
-    out: str
-    err: str
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Rehearsal:
-    """Every stage of a first deployment, as the technician saw it."""
-
-    hash_fresh: str
-    fresh_plan: Told
-    fresh_plan_json: Told
-    hash_after_fresh_plan: str
-    first: Told
-    second: Told
-    hash_converged: str
-    converged_plan: Told
-    hash_after_converged_plan: str
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Know, when a lab is brought up, for which share of the tests."""
+    item.session.stash[SHARE] = share_of(item.nodeid)
 
 
 @pytest.fixture(scope="session")
-def lab() -> Iterator[Lab]:
-    """The lab with ``monde`` up and a platform on a fresh disk."""
-    opened = Lab.open()
+def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """The lab with ``monde`` up and a platform on a fresh disk: the usual one, or the one beside it."""
+    usual = Lab.open()
     if os.geteuid() == 0:
-        opened.install_needs()
-    missing = opened.missing_needs()
+        usual.install_needs()
+    missing = usual.missing_needs()
     if missing:
         pytest.skip("tests du labo non exécutés : " + " ; ".join(str(problem) for problem in missing))
-    opened.up(["monde"], progress=print)
-    opened.reset("plateforme", progress=print)
+    beside = "PYTEST_XDIST_WORKER" in os.environ and request.session.stash[SHARE] == SECOND
+    opened = separate_lab("voisin", packages=True) if beside else usual
     try:
+        opened.up(["monde"], progress=print)
+        opened.reset("plateforme", progress=print)
+        opened.reset("stockage", progress=print)
         yield opened
     finally:
         if os.environ.get("PACKMAIRIE_KEEP_LAB"):
             print("PACKMAIRIE_KEEP_LAB : le labo reste allumé")
         else:
-            opened.down()
+            if beside:
+                share_packages(opened)
+            opened.down(purge=beside)
 
 
 @pytest.fixture(scope="session")
@@ -97,8 +72,8 @@ def pack_folder(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "inventories" / "demo", folder, ignore=shutil.ignore_patterns("secrets", ".vault-password"))
     settings = folder / "pack.yml"
     text = settings.read_text(encoding="utf-8").replace("/var/lib/packmairie-lab/", f"{lab.paths.state}/")
-    for name in ("plateforme", "monde"):
-        text = re.sub(rf"10\.59\.62\.{DEMO_HOSTS[name]}\b", str(lab.host(name).address), text)
+    for name, offset in DEMO_HOSTS.items():
+        text = re.sub(rf"10\.59\.62\.{offset}\b", str(lab.host(name).address), text)
     settings.write_text(text, encoding="utf-8")
     return folder
 
@@ -148,29 +123,35 @@ def deployed(
     runs_folder: Path,
     packmairie: Callable[..., Told],
     fingerprint: Callable[[str], str],
-) -> Rehearsal:
-    """Plan on the fresh platform, deploy it, deploy it again, plan once more; with the registrar's acts between."""
-    host = "plateforme"
+) -> Deployment:
+    """Deploy a fresh platform, with the registrar's acts around it; on the usual lab, a :class:`Rehearsal`."""
+    host, whole = "plateforme", lab.paths == Lab.open().paths
     secrets = packmairie("inventory", "secrets")
     assert secrets.code == 0, secrets.err
     play_registrar(lab, pack_folder)
-    hash_fresh = fingerprint(host)
-    fresh_plan, fresh_plan_json = packmairie("plan", "--markdown"), packmairie("plan", "--json")
-    hash_after_fresh_plan = fingerprint(host)
+    if whole:
+        hash_fresh = fingerprint(host)
+        fresh_plan, fresh_plan_json = packmairie("plan", "--markdown"), packmairie("plan", "--json")
+        hash_after_fresh_plan = fingerprint(host)
     first = packmairie("deploy", "--runs", str(runs_folder))
     assert first.code == 0, f"{first.out}\n{first.err}"
     acts = play_registrar(lab, pack_folder)
     assert acts.unsigned == ()
+    cell = play_cell(lab, pack_folder)
+    prove_backups(packmairie, runs_folder)
+    if not whole:
+        return Deployment(first, cell)
     second = packmairie("deploy", "--runs", str(runs_folder), "--json")
     hash_converged = fingerprint(host)
     converged_plan = packmairie("plan")
     lab.harvest()
     return Rehearsal(
+        first,
+        cell,
         hash_fresh,
         fresh_plan,
         fresh_plan_json,
         hash_after_fresh_plan,
-        first,
         second,
         hash_converged,
         converged_plan,
@@ -179,12 +160,28 @@ def deployed(
 
 
 @pytest.fixture(scope="session")
-def pack(deployed: Rehearsal, pack_folder: Path) -> Pack:
+def rehearsal(deployed: Deployment) -> Rehearsal:
+    """Every stage of the first deployment; the usual lab alone goes through all of them."""
+    assert isinstance(deployed, Rehearsal), "this file belongs to the worker that has the usual lab"
+    return deployed
+
+
+def prove_backups(packmairie: Callable[..., Told], folder: Path) -> None:
+    """Back up what the communes have, restore it, check it: nothing of the brique sauvegarde is green before."""
+    # A commune that has received no mail has no mailbox yet: the checks of mail send some.
+    packmairie("status")
+    for arguments in (["run"], ["drill", "--to", str(folder / "preuves")], ["maintain"], ["run"]):
+        told = packmairie("sauvegarde", *arguments)
+        assert told.code == 0, f"{arguments}\n{told.out}\n{told.err}"
+
+
+@pytest.fixture(scope="session")
+def pack(deployed: Deployment, pack_folder: Path) -> Pack:
     """The pack, once its platform is deployed."""
     return load_pack(pack_folder)
 
 
 @pytest.fixture(scope="session")
-def secrets(deployed: Rehearsal, pack_folder: Path) -> Callable[[str], Mapping[str, Any]]:
+def secrets(deployed: Deployment, pack_folder: Path) -> Callable[[str], Mapping[str, Any]]:
     """Return the vault of a commune by INSEE code."""
     return Vault(pack_folder).read

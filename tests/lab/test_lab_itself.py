@@ -8,7 +8,6 @@ bridge and folder, so that the usual one is left in peace.
 import imaplib
 import ipaddress
 import os
-import shutil
 import signal
 import smtplib
 import socket
@@ -27,30 +26,21 @@ import dns.query
 import dns.rcode
 import pytest
 from cryptography import x509
+from separate import NETWORKS, separate_lab
 
-from packmairie.lab import Delegation, Lab, Network
+from packmairie.lab import Delegation, Lab
 from packmairie.lab.hosts import cgroup_folders, leftovers
 from packmairie.lab.observation import stray_processes
 
 MISSING = "; ".join(str(problem) for problem in Lab.open().missing_needs())
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(MISSING), reason=MISSING or "nothing is missing")]
-SECOND = Network("pmlab1", ipaddress.IPv4Network("10.59.63.0/24"))
+SECOND = NETWORKS["essai"]
 
 
 @pytest.fixture(scope="module")
 def second() -> Iterator[Lab]:
-    """A lab of its own, which shares only the base image (and so the keys) of the usual one."""
-    usual = Lab.open()
-    state = usual.paths.state.with_name(f"{usual.paths.state.name}-essai")
-    lab = Lab.open(state, SECOND)
-    lab.down(purge=True)
-    lab.paths.make()
-    bases = sorted(usual.paths.images.glob("*base-*")) if usual.paths.images.is_dir() else []
-    if bases:
-        shutil.rmtree(lab.paths.keys)
-        shutil.copytree(usual.paths.keys, lab.paths.keys)
-        for folder in bases:
-            subprocess.run(["cp", "-al", folder, lab.paths.images], check=True)
+    """A second lab, whose hosts are crashed and removed."""
+    lab = separate_lab("essai")
     try:
         lab.up(["plateforme", "stockage"])
         yield lab

@@ -30,7 +30,7 @@ GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 PATIENCE = 30
 """Seconds that a message may take on a busy two-core machine."""
 WITNESS = "temoin@ailleurs.example"
-WITNESS_SERVER = ("10.59.62.20", "mail.ailleurs.example")
+WITNESS_SERVER = "mail.ailleurs.example"
 
 SecretsOf = Callable[[str], Mapping[str, Any]]
 
@@ -196,7 +196,7 @@ def refusal(client: smtplib.SMTP, sender: str, recipient: str, message: EmailMes
 def witness(lab: Lab) -> Iterator[imaplib.IMAP4_SSL]:
     """Open the witness's mailbox in the outside world."""
     tls = ssl.create_default_context(cafile=str(lab.root_certificate()))
-    there = Platform(WITNESS_SERVER[0], WITNESS_SERVER[1], WITNESS_SERVER[1], tls, lambda _: {})
+    there = Platform(str(lab.host("monde").address), WITNESS_SERVER, WITNESS_SERVER, tls, lambda _: {})
     client = NamedImap(there)
     try:
         client.login(WITNESS, lab.witness_password().read_text().strip())
@@ -208,7 +208,7 @@ def witness(lab: Lab) -> Iterator[imaplib.IMAP4_SSL]:
 
 def witness_sends(lab: Lab, message: EmailMessage, recipient: str) -> None:
     tls = ssl.create_default_context(cafile=str(lab.root_certificate()))
-    there = Platform(WITNESS_SERVER[0], WITNESS_SERVER[1], WITNESS_SERVER[1], tls, lambda _: {})
+    there = Platform(str(lab.host("monde").address), WITNESS_SERVER, WITNESS_SERVER, tls, lambda _: {})
     with there.client(587) as client:
         client.login(WITNESS, lab.witness_password().read_text().strip())
         client.sendmail(WITNESS, [recipient], message.as_bytes())

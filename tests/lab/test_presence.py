@@ -121,6 +121,21 @@ class TestSite:
             assert '<html lang="fr' in page.text
             assert served.nom in page.text.replace("’", "'")
 
+    def test_a_fresh_site_has_the_first_texts_and_documents_of_the_pack(self, pack: Pack, front: Front) -> None:
+        seen = 0
+        for insee, files in pack.contents.items():
+            host = f"www.{pack.commune(insee).domaine.nom}"
+            for path, source in files.items():
+                if path.startswith("actualites/"):
+                    assert front.ask(host, f"/{path.removesuffix('.md')}/").status == 200
+                    seen += 1
+                if path.startswith("documents/"):
+                    size = Path(source).stat().st_size
+                    links = re.findall(r'href="([^"]*\.pdf)"', front.ask(host, "/documents/").text)
+                    assert size in {len(front.ask(host, link.removeprefix(f"https://{host}")).raw) for link in links}
+                    seen += 1
+        assert seen > 5
+
     def test_its_headers_protect_visitors(self, commune: Commune, front: Front) -> None:
         headers = front.ask(f"www.{commune.domaine.nom}").headers
         assert headers["content-security-policy"] == (
@@ -497,9 +512,13 @@ class TestOneMoreCommune:
             thread.join()
             for file in files:
                 file.unlink()
-            removed = packmairie("deploy", "--runs", str(runs_folder))
+            refused = packmairie("deploy", "--runs", str(runs_folder))
+            removed = packmairie("deploy", "--allow-removal", "--runs", str(runs_folder))
         assert visitors.failures == []
         assert visitors.asked > 50
+        # A commune that left the pack goes only when that is said.
+        assert refused.code == 1
+        assert "--allow-removal" in refused.err
         assert removed.code == 0
         assert lab.run("plateforme", ["test", "-e", f"/srv/sites/www.{domains[0]}"]).returncode == 1
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from conftest import Rehearsal, Told
+from stages import Deployment, Told
 
 from packmairie.lab import Lab
 
@@ -51,7 +51,7 @@ def zone_edit(zone: str, *changes: str) -> str:
 
 
 class TestWhenAllWorks:
-    def test_everything_is_green_and_quick(self, deployed: Rehearsal, packmairie: Run) -> None:
+    def test_everything_is_green_and_quick(self, deployed: Deployment, packmairie: Run) -> None:
         told = packmairie("status", "--json")
         found = json.loads(told.out)
         wrong = [preuve for preuve in found if preuve["state"] != "conforme"]
@@ -60,7 +60,7 @@ class TestWhenAllWorks:
         print(f"status: {told.seconds:.1f} s, {len(found)} checks")
         assert told.seconds < 10
 
-    def test_its_json_has_the_published_form(self, deployed: Rehearsal, packmairie: Run) -> None:
+    def test_its_json_has_the_published_form(self, deployed: Deployment, packmairie: Run) -> None:
         found = preuves(packmairie)
         for preuve in found.values():
             assert set(preuve) - {"rpnt"} == KEYS
@@ -68,21 +68,21 @@ class TestWhenAllWorks:
         assert codes == {f"{family}.{number}" for family in (1, 2) for number in range(1, 9)}
         assert {key[0] for key in found} == {"plateforme", "59529", "62633", "62708"}
 
-    def test_csv_html_and_since(self, deployed: Rehearsal, packmairie: Run, tmp_path) -> None:
+    def test_csv_html_and_since(self, deployed: Deployment, packmairie: Run, tmp_path) -> None:
         assert packmairie("status", "--csv").out.startswith("commune,brique,check,state")
         page, kept = tmp_path / "etat.html", tmp_path / "etat.json"
         assert packmairie("status", "--html", str(page), "--save", str(kept)).code == 0
         assert "Œuf-en-Ternois" in page.read_text(encoding="utf-8")
         assert "Rien n'a changé d'état" in packmairie("status", "--since", str(kept)).out
 
-    def test_the_probes_leave_nothing_behind(self, deployed: Rehearsal, packmairie: Run, lab: Lab) -> None:
+    def test_the_probes_leave_nothing_behind(self, deployed: Deployment, packmairie: Run, lab: Lab) -> None:
         assert packmairie("status").code == 0
         left = lab.run("plateforme", ["sh", "-c", "grep -rl 'rification packmairie' /var/vmail || true"]).stdout
         assert left == ""
 
 
 class TestWhenOneThingBreaks:
-    def test_a_signing_key_that_vanished(self, deployed: Rehearsal, packmairie: Run, lab: Lab, runs_folder) -> None:
+    def test_a_signing_key_that_vanished(self, deployed: Deployment, packmairie: Run, lab: Lab, runs_folder) -> None:
         owner = f"pm2.{COMMUNE}._domainkey"
         gone = zone_edit("pack.example", f"unset pack.example {owner} TXT")
         assert lab.run("plateforme", ["sh", "-c", gone]).returncode == 0
@@ -93,7 +93,7 @@ class TestWhenOneThingBreaks:
         lab.flush_resolver()
         assert states(preuves(packmairie), "conforme") == set(preuves(packmairie))
 
-    def test_an_exchange_that_was_changed(self, deployed: Rehearsal, packmairie: Run, lab: Lab) -> None:
+    def test_an_exchange_that_was_changed(self, deployed: Deployment, packmairie: Run, lab: Lab) -> None:
         away = zone_edit(ZONE, f"unset {ZONE} @ MX", f"set {ZONE} @ 3600 MX '10 mail.ailleurs.example.'")
         back = zone_edit(ZONE, f"unset {ZONE} @ MX", f"set {ZONE} @ 3600 MX '10 mx.pack.example.'")
         with broken(lab, "plateforme", away, back):
@@ -105,14 +105,14 @@ class TestWhenOneThingBreaks:
             assert found[COMMUNE, "aller-retour"]["state"] != "conforme"
         lab.flush_resolver()
 
-    def test_a_mailbox_service_that_stopped(self, deployed: Rehearsal, packmairie: Run, lab: Lab) -> None:
+    def test_a_mailbox_service_that_stopped(self, deployed: Deployment, packmairie: Run, lab: Lab) -> None:
         # The socket-less unit is stopped for good: nothing starts it again but us.
         with broken(lab, "plateforme", "systemctl stop dovecot", "systemctl start dovecot"):
             red = states(preuves(packmairie), "non_conforme")
             assert {("plateforme", "services-plateforme"), ("plateforme", "tls-993")} <= red
             assert {(insee, "aller-retour") for insee in ("59529", "62633", "62708")} <= red
 
-    def test_a_certificate_that_expired(self, deployed: Rehearsal, packmairie: Run, lab: Lab) -> None:
+    def test_a_certificate_that_expired(self, deployed: Deployment, packmairie: Run, lab: Lab) -> None:
         folder = "/etc/packmairie/certificats/messagerie"
         expire = (
             f"cp -a {folder}/fullchain.pem /root/chain.kept && cp -a {folder}/key.pem /root/key.kept && "
@@ -134,7 +134,7 @@ class TestWhenOneThingBreaks:
                 assert "expiré" in preuve["measured"]
         assert preuves(packmairie)["plateforme", "tls-25"]["state"] == "conforme"
 
-    def test_a_disk_that_is_full(self, deployed: Rehearsal, packmairie: Run, lab: Lab) -> None:
+    def test_a_disk_that_is_full(self, deployed: Deployment, packmairie: Run, lab: Lab) -> None:
         fill = (
             "mount -t tmpfs -o size=16m,mode=0755 none /srv && dd if=/dev/zero of=/srv/plein bs=1M count=15 status=none"
         )
@@ -143,14 +143,14 @@ class TestWhenOneThingBreaks:
             assert found["plateforme", "disque-plateforme"]["state"] == "non_conforme"
             assert "/srv" in found["plateforme", "disque-plateforme"]["measured"]
 
-    def test_a_published_policy_that_is_missing(self, deployed: Rehearsal, packmairie: Run, lab: Lab) -> None:
+    def test_a_published_policy_that_is_missing(self, deployed: Deployment, packmairie: Run, lab: Lab) -> None:
         page = f"/srv/communes/mta-sts.{ZONE}/.well-known/mta-sts.txt"
         with broken(lab, "plateforme", f"mv {page} /root/policy", f"mv /root/policy {page}"):
             assert states(preuves(packmairie), "non_conforme") == {(COMMUNE, "mta-sts")}
 
 
 class TestWhenNobodyAnswers:
-    def test_silence_is_never_a_failure_of_the_commune(self, deployed: Rehearsal, packmairie: Run, lab: Lab) -> None:
+    def test_silence_is_never_a_failure_of_the_commune(self, deployed: Deployment, packmairie: Run, lab: Lab) -> None:
         silence = "nft insert rule inet packmairie input tcp dport { 443, 993 } drop"
         with broken(lab, "plateforme", silence, "systemctl reload nftables"):
             found = preuves(packmairie, COMMUNE)
@@ -158,7 +158,7 @@ class TestWhenNobodyAnswers:
             silent = {("plateforme", "tls-993"), (COMMUNE, "mta-sts"), (COMMUNE, "mta-sts-certificat")}
             assert silent | {(COMMUNE, "aller-retour")} <= states(found, "non_verifie")
 
-    def test_a_resolver_that_is_down_proves_nothing(self, deployed: Rehearsal, packmairie: Run, lab: Lab) -> None:
+    def test_a_resolver_that_is_down_proves_nothing(self, deployed: Deployment, packmairie: Run, lab: Lab) -> None:
         with broken(lab, "monde", "systemctl stop unbound", "systemctl start unbound"):
             told = packmairie("status", COMMUNE, "--json")
             found = {preuve["check"]: preuve["state"] for preuve in json.loads(told.out)}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Rehearsal, Told
+from stages import Rehearsal, Told
 
 from packmairie.lab import Lab
 
@@ -67,7 +67,7 @@ def process_lists(seen: list[bytes]) -> Iterator[None]:
 
 
 def test_neither_commands_nor_their_traces_tell_a_secret(
-    deployed: Rehearsal, packmairie: Run, canaries: set[bytes], runs_folder: Path, lab: Lab, tmp_path: Path
+    rehearsal: Rehearsal, packmairie: Run, canaries: set[bytes], runs_folder: Path, lab: Lab, tmp_path: Path
 ) -> None:
     # The secret files are made different, so that the next plan and deployment have them to write.
     blur = f"for file in {SECRET_FILES}; do echo '# x' >> $file; done"
@@ -85,7 +85,7 @@ def test_neither_commands_nor_their_traces_tell_a_secret(
         ]
     assert [one.code for one in told] == [2, 2, 2, 0, 0, 0], [one.err for one in told]
     assert "contenu secret" in told[0].out
-    for one in (deployed.fresh_plan, deployed.fresh_plan_json, deployed.first, deployed.second, *told):
+    for one in (rehearsal.fresh_plan, rehearsal.fresh_plan_json, rehearsal.first, rehearsal.second, *told):
         assert leaks((one.out + one.err).encode(), canaries) == 0
     files = [path for folder in (runs_folder, rendered) for path in folder.rglob("*") if path.is_file()]
     assert len(files) > 50
@@ -94,7 +94,7 @@ def test_neither_commands_nor_their_traces_tell_a_secret(
     assert leaks(b"\n".join(set(seen)), canaries) == 0
 
 
-def test_hosts_logs_tell_none(deployed: Rehearsal, canaries: set[bytes], lab: Lab) -> None:
+def test_hosts_logs_tell_none(rehearsal: Rehearsal, canaries: set[bytes], lab: Lab) -> None:
     journal = lab.run(
         "plateforme", ["sh", "-c", "journalctl --no-pager -o cat; cat /var/log/*.log 2>/dev/null || true"]
     )
@@ -102,7 +102,7 @@ def test_hosts_logs_tell_none(deployed: Rehearsal, canaries: set[bytes], lab: La
     assert leaks(journal.stdout.encode(), canaries) == 0
 
 
-def test_secret_files_are_closed(deployed: Rehearsal, lab: Lab) -> None:
+def test_secret_files_are_closed(rehearsal: Rehearsal, lab: Lab) -> None:
     listing = lab.run(
         "plateforme",
         [
@@ -116,11 +116,11 @@ def test_secret_files_are_closed(deployed: Rehearsal, lab: Lab) -> None:
     assert all(mode.endswith("0") for mode in modes)
 
 
-def test_inventory_of_ansible_holds_none(deployed: Rehearsal, canaries: set[bytes], pack_folder: Path) -> None:
+def test_inventory_of_ansible_holds_none(rehearsal: Rehearsal, canaries: set[bytes], pack_folder: Path) -> None:
     import subprocess
     import sys
 
-    from conftest import ROOT
+    from stages import ROOT
 
     command = [Path(sys.executable).parent / "ansible-inventory", "-i", pack_folder, "--list"]
     shown = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60, check=True).stdout
