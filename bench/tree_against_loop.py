@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Time packmairie_tree against the ordinary loop of ``copy``, on one booted host, in one run.
 
-    .venv/bin/python bench/tree_against_loop.py [--communes 50] [--runs 3]
+    .venv/bin/python bench/tree_against_loop.py [--communes 50] [--runs 3] [--pyinfra PROGRAM]
 
 Both lay the same files (the published mail policy of each commune) on the lab host ``stockage``, over
 SSH with the same settings: a first time, then again with nothing to change. Prints seconds and ratios.
+``--pyinfra`` is the program of pyinfra, installed apart: it lays the same files by its own ``files.put``, one
+operation a file, and the state that each leaves is compared by hash.
 Needs root. The lab host stays up: packmairie lab down stops it.
 """
 
@@ -55,6 +57,22 @@ LOOP_PLAYBOOK = """
       loop_control: {label: "{{ item.path }}"}
 """
 
+PYINFRA_DEPLOY = """
+import json
+from io import StringIO
+from pathlib import Path
+from pyinfra.operations import files
+
+for file in json.loads((Path(__file__).parent / "files.json").read_text())["files"]:
+    files.put(src=StringIO(file["content"]), dest=file["path"], mode="644", user="root", group="root")
+"""
+PYINFRA_INVENTORY = """
+plateforme = [("{host}", {{
+    "ssh_user": "root", "ssh_key": "{key}", "ssh_known_hosts_file": "{known}", "ssh_strict_host_key_checking": "yes",
+}})]
+"""
+STATE = "cd /srv/communes && find . -type f -printf '%p %m %u %g\\n' -exec sha256sum {} + | sort | sha256sum"
+
 
 def command(*arguments: str | Path) -> None:
     """Run a command of the project, quietly; its output is shown when it fails."""
@@ -84,11 +102,19 @@ def timed(playbook: Path, pack: Path, *extra: str) -> float:
     return time.monotonic() - started
 
 
+def by_pyinfra(program: Path, folder: Path) -> float:
+    """Have pyinfra lay the files, and return how long it took, seconds."""
+    started = time.monotonic()
+    command(program, "--yes", folder / "inventory.py", folder / "deploy.py")
+    return time.monotonic() - started
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--communes", type=int, default=50)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--pyinfra", type=Path)
     options = parser.parse_args()
     lab = Lab.open()
     figures: dict[str, list[float]] = {}
@@ -101,18 +127,36 @@ def main() -> None:
         playbooks = {"tree": TREE_PLAYBOOK, "loop": LOOP_PLAYBOOK}
         for name, text in playbooks.items():
             (folder / f"{name}.yml").write_text(text, encoding="utf-8")
+        variables = lab.connection_vars(HOST)
+        (folder / "deploy.py").write_text(PYINFRA_DEPLOY, encoding="utf-8")
+        (folder / "inventory.py").write_text(
+            PYINFRA_INVENTORY.format(
+                host=variables["ansible_host"],
+                key=variables["ansible_ssh_private_key_file"],
+                known=lab.paths.state / "known_hosts",
+            ),
+            encoding="utf-8",
+        )
+        tools = [*playbooks, *(["pyinfra"] if options.pyinfra else [])]
+        states: dict[str, str] = {}
         for _run in range(options.runs):
-            for name in playbooks:
+            for name in tools:
                 lab.reset(HOST)
                 for step in ("first", "again"):
-                    seconds = timed(folder / f"{name}.yml", folder / "pack", "-e", f"@{folder / 'files.json'}")
+                    if name == "pyinfra":
+                        seconds = by_pyinfra(options.pyinfra, folder)
+                    else:
+                        seconds = timed(folder / f"{name}.yml", folder / "pack", "-e", f"@{folder / 'files.json'}")
                     figures.setdefault(f"{name} {step}", []).append(seconds)
+                states[name] = lab.run(HOST, ["sh", "-c", STATE]).stdout.split()[0]
     print(f"{len(files)} files, {options.runs} runs, seconds: min – median – max")
     for name, values in figures.items():
         print(f"  {name:<12} {min(values):7.1f} – {statistics.median(values):7.1f} – {max(values):7.1f}")
-    for step in ("first", "again"):
-        ratio = statistics.median(figures[f"loop {step}"]) / statistics.median(figures[f"tree {step}"])
-        print(f"  loop / tree, {step}: {ratio:.1f}")
+    for other in tools[1:]:
+        for step in ("first", "again"):
+            ratio = statistics.median(figures[f"{other} {step}"]) / statistics.median(figures[f"tree {step}"])
+            print(f"  {other} / tree, {step}: {ratio:.1f}")
+    print(f"same state of the host: {len(set(states.values())) == 1}")
 
 
 if __name__ == "__main__":
