@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 from packmairie.lab import access, hosts, images, inheritance, keys, needs, network, proxy, registrar, world
 from packmairie.lab.hosts import Host
 from packmairie.lab.images import Layer, Progress
+from packmairie.lab.locking import held
 from packmairie.lab.network import Network
 from packmairie.lab.observation import HostStatus, observe
 from packmairie.lab.paths import Paths, read_json, write_json
@@ -20,7 +20,6 @@ from packmairie.lab.registrar import Delegation
 from packmairie.model.problem import Problem, fail
 
 DEFAULT_HOSTS = ("plateforme", "stockage", "monde")
-LOCK_SECONDS = 900
 
 
 def _silent(_: str) -> None:
@@ -275,23 +274,7 @@ class Lab:
                 self._depth -= 1
             return
         self.paths.make()
-        with self.paths.lock.open("w") as file:
-            deadline, told = time.monotonic() + LOCK_SECONDS, False
-            while True:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise fail(
-                            str(self.paths.lock),
-                            "une autre commande du labo travaille encore",
-                            "attendre sa fin, ou l'interrompre",
-                        ) from None
-                    if not told:
-                        progress("une autre commande du labo travaille : attente…")
-                        told = True
-                    time.sleep(0.3)
+        with held(self.paths.lock, progress):
             self._depth = 1
             try:
                 yield

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from packmairie.lab import commands, hosts, inheritance, network
+from packmairie.lab.locking import held
 from packmairie.model.problem import ExitCode, PackmairieError, Problem, fail
 
 MINIMUM_DISK = 3 * 1024**3
+INSTALLING = Path("/run/packmairie-besoins.lock")
+APT_INSTALL = ("apt-get", "install", "-y", "-q", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300")
 
 
 @dataclass(frozen=True)
@@ -180,19 +183,26 @@ def refused_by_kernel() -> list[Problem]:
 def install() -> list[str]:
     """Install, as root, the packages of the tools that are missing; return their names.
 
+    Two labs that begin at the same time on one machine do it one after the other, and wait for another program's apt.
     Raise `PackmairieError` when not root or when apt refuses.
     """
-    packages = sorted({tool.package for tool in TOOLS if _find(tool.program) is None})
-    if not packages:
+    if not (packages := missing_packages()):
         return []
     if os.geteuid() != 0:
         raise fail("droits", "installer des paquets demande d'être root", f"sudo apt-get install {' '.join(packages)}")
-    environment = {"DEBIAN_FRONTEND": "noninteractive"}
-    apt_install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages]
-    if commands.run(apt_install, timeout=600, environment=environment).returncode != 0:
-        commands.must(["apt-get", "-q", "update"], timeout=300)
-        commands.must(apt_install, timeout=600, environment=environment)
+    with held(INSTALLING, lambda _told: None):
+        if packages := missing_packages():
+            environment = {"DEBIAN_FRONTEND": "noninteractive"}
+            apt_install = [*APT_INSTALL, *packages]
+            if commands.run(apt_install, timeout=600, environment=environment).returncode != 0:
+                commands.must(["apt-get", "-q", "update"], timeout=300)
+                commands.must(apt_install, timeout=600, environment=environment)
     return packages
+
+
+def missing_packages() -> list[str]:
+    """Return the packages of the tools that are not installed."""
+    return sorted({tool.package for tool in TOOLS if _find(tool.program) is None})
 
 
 def require(state: Path) -> None:
