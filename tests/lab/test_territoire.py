@@ -11,18 +11,18 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from messages import numbered
 from stages import FINGERPRINT, LIVING, ROOT, Deployment, Told
 
 from packmairie.inventory.loader import load_pack
-from packmairie.lab import Lab
+from packmairie.lab import Lab, desk
 
 pytestmark = pytest.mark.lab
 
@@ -34,29 +34,6 @@ MESSAGES = int(os.environ.get("PACKMAIRIE_MESSAGES", "10000"))
 """Deployments that are killed, and messages that are sent meanwhile, in the long test."""
 Run = Callable[..., Told]
 SERVICE = re.compile(r"\.(service|timer|path|socket)$")
-
-SENDER = r"""
-import smtplib, sys, time
-host, recipient, tag, count, pause, seconds = *sys.argv[1:4], int(sys.argv[4]), float(sys.argv[5]), float(sys.argv[6])
-client, number, deadline = None, 0, time.monotonic() + seconds
-while number < count and time.monotonic() < deadline:
-    text = (
-        f"From: temoin@ailleurs.example\r\nTo: {recipient}\r\nSubject: {tag}-{number}-fin\r\n"
-        f"Message-ID: <{tag}-{number}@ailleurs.example>\r\n"
-        f"Date: {time.strftime('%a, %d %b %Y %H:%M:%S +0000', time.gmtime())}\r\n\r\nMessage {number}.\r\n"
-    )
-    try:
-        if client is None:
-            client = smtplib.SMTP(host, 25, local_hostname="mail.ailleurs.example", timeout=30)
-        client.sendmail("temoin@ailleurs.example", [recipient], text)
-    except (smtplib.SMTPException, OSError):
-        client = None
-        time.sleep(1)
-        continue
-    print(number, flush=True)
-    number += 1
-    time.sleep(pause)
-"""
 
 
 @pytest.fixture
@@ -211,6 +188,76 @@ def kills(count: int, aliases: Aliases, pack: Path, runs: Path, packmairie: Run,
     assert interrupted >= count // 3
 
 
+CUT = """
+table inet essai {
+  chain entree { type filter hook input priority -10; tcp dport 22 drop; }
+  chain sortie { type filter hook output priority -10; tcp sport 22 drop; }
+}
+"""
+
+
+def press_ctrl_c(process: subprocess.Popen[bytes], _runs: Path, _lab: Lab) -> None:
+    """Interrupt as a terminal does: everything that it started hears it."""
+    os.killpg(process.pid, signal.SIGINT)
+
+
+def cut_power(process: subprocess.Popen[bytes], runs: Path, _lab: Lab) -> None:
+    """Stop the technician's machine, as far as its processes go: each dies at the same moment, and none says so."""
+    for pid in (str(process.pid), *playbooks_of(runs)):
+        with suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)
+
+
+def cut_network(_process: subprocess.Popen[bytes], _runs: Path, lab: Lab) -> None:
+    """Let nothing of SSH pass any more, not even the end of a connection."""
+    assert desk.run(lab.host(PLATFORM), ["nft", "-f", "-"], text_input=CUT).returncode == 0
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(
+    ("interrupt", "code", "result"),
+    [(press_ctrl_c, 130, "interrupted"), (cut_power, -9, "interrupted"), (cut_network, 1, "failed")],
+)
+def test_however_it_is_interrupted_it_is_resumed(
+    interrupt: Callable[[subprocess.Popen[bytes], Path, Lab], None],
+    code: int,
+    result: str,
+    aliases: Aliases,
+    pack_folder: Path,
+    packmairie: Run,
+    state: Callable[[], str],
+    lab: Lab,
+    tmp_path: Path,
+) -> None:
+    runs = tmp_path / "runs"
+    states = []
+    for on in (True, False):
+        aliases.turn(on)
+        assert packmairie("deploy", "--runs", str(runs), "--waves", "1").code == 0
+        states.append(state())
+    aliases.turn(True)
+    process = start(pack_folder, runs, "--waves", "1")
+    try:
+        deadline = time.monotonic() + 60
+        while not playbooks_of(runs) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        time.sleep(random.SystemRandom().uniform(2, 12))
+        interrupt(process, runs, lab)
+        # A connection that is dead is known to be within a minute and a half (ansible.cfg).
+        assert process.wait(timeout=200) == code
+    finally:
+        desk.run(lab.host(PLATFORM), ["nft", "destroy", "table", "inet", "essai"])
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert playbooks_of(runs) == [], "Ansible works on for nobody"
+    last = json.loads(packmairie("history", "--json", "--runs", str(runs)).out)[0]
+    assert last["result"] == result
+    assert not {"changed", "unchanged"} >= set(last["communes"].values()), last["communes"]
+    resumed = packmairie("deploy", "--resume", "--runs", str(runs), "--json")
+    assert resumed.code == 0, resumed.err
+    assert state() == states[0] != states[1]
+
+
 @pytest.mark.nightly
 def test_a_wave_that_is_not_proven_stops_the_next_and_resumption_finishes(
     aliases: Aliases, pack_folder: Path, packmairie: Run, lab: Lab, tmp_path: Path
@@ -246,39 +293,11 @@ def test_a_wave_that_is_not_proven_stops_the_next_and_resumption_finishes(
         settings.write_text(text, encoding="utf-8")
 
 
-@contextmanager
-def numbered(lab: Lab, count: int, pause: float, seconds: float, commune: str = A) -> Iterator[list[str]]:
-    """Send numbered messages from the outside world while the block works; each one must be found afterwards."""
-    tag = f"n{random.SystemRandom().randrange(10**9)}"
-    address = str(lab.host(PLATFORM).address)
-    arguments = [address, f"contact@{DOMAIN[commune]}", tag, str(count), str(pause), str(seconds)]
-    accepted: list[str] = []
-
-    def send() -> None:
-        done = lab.run("monde", ["python3", "-c", SENDER, *arguments], timeout=seconds + 60)
-        accepted.extend(done.stdout.split())
-
-    thread = threading.Thread(target=send)
-    thread.start()
-    yield accepted
-    thread.join()
-    assert len(accepted) == count
-    search = f"grep -rhoaE '^Subject: {tag}-[0-9]+-fin' /var/vmail/{DOMAIN[commune]} | sort -u"
-    deadline = time.monotonic() + 300
-    missing = set(accepted)
-    while missing and time.monotonic() < deadline:
-        time.sleep(2)
-        found = lab.run(PLATFORM, ["sh", "-c", search], timeout=120).stdout
-        missing = set(accepted) - set(re.findall(rf"{tag}-([0-9]+)-fin", found))
-    print(f"{len(accepted)} messages accepted with a 250, {len(missing)} lost")
-    assert not missing, sorted(missing)[:20]
-
-
 @pytest.mark.nightly
 def test_killed_twice_it_ends_the_same_and_loses_no_message(
     aliases: Aliases, pack_folder: Path, packmairie: Run, state: Callable[[], str], lab: Lab, tmp_path: Path
 ) -> None:
-    with numbered(lab, 300, 0.1, 240):
+    with numbered(lab, 300, 0.1, 240, DOMAIN[A]):
         kills(2, aliases, pack_folder, tmp_path / "runs", packmairie, state)
 
 
@@ -287,7 +306,7 @@ def test_ten_thousand_messages_through_kills_and_a_reboot_and_none_lost(
     aliases: Aliases, pack_folder: Path, packmairie: Run, state: Callable[[], str], lab: Lab, tmp_path: Path
 ) -> None:
     chance = random.Random(20261124)
-    with numbered(lab, MESSAGES, 0.06, 3000):
+    with numbered(lab, MESSAGES, 0.06, 3000, DOMAIN[A]):
         kills(KILLS, aliases, pack_folder, tmp_path / "runs", packmairie, state)
         for service in ("postfix", "dovecot", "rspamd", "redis-rspamd"):
             lab.run(PLATFORM, ["systemctl", "kill", "--signal=KILL", f"{service}.service"])
@@ -305,7 +324,7 @@ def test_a_commune_leaves_whole_and_comes_back(
     box = f"/var/vmail/{DOMAIN[B]}"
     names = "-path '*/cur/*' -o -path '*/new/*'"
     listing = f"cd {box} && find . -type f \\( {names} \\) | sort | xargs -r -d '\\n' sha256sum"
-    with numbered(lab, 5, 0, 60, B):
+    with numbered(lab, 5, 0, 60, DOMAIN[B]):
         pass
     before = lab.run(PLATFORM, ["sh", "-c", listing]).stdout
     assert len(before.splitlines()) >= 5
