@@ -306,7 +306,7 @@ def test_ten_thousand_messages_through_kills_and_a_reboot_and_none_lost(
     aliases: Aliases, pack_folder: Path, packmairie: Run, state: Callable[[], str], lab: Lab, tmp_path: Path
 ) -> None:
     chance = random.Random(20261124)
-    with numbered(lab, MESSAGES, 0.06, 3000, DOMAIN[A]):
+    with numbered(lab, MESSAGES, 0.1, 3000, DOMAIN[A]):
         kills(KILLS, aliases, pack_folder, tmp_path / "runs", packmairie, state)
         for service in ("postfix", "dovecot", "rspamd", "redis-rspamd"):
             lab.run(PLATFORM, ["systemctl", "kill", "--signal=KILL", f"{service}.service"])
