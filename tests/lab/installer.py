@@ -8,8 +8,6 @@ package for booting over a network: it does not mount a medium, so that what sta
 from __future__ import annotations
 
 import gzip
-import json
-import shutil
 import socket
 import subprocess
 import time
@@ -18,11 +16,6 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from urllib.error import HTTPError
-from urllib.parse import urlsplit
-from urllib.request import OpenerDirector, ProxyHandler, build_opener
-
-from packmairie.lab import inheritance
 
 PACKAGES = ("debian-installer-13-netboot-amd64", "isolinux", "syslinux-common")
 IMAGES = "usr/lib/debian-installer/images/13/amd64/text/debian-installer/amd64"
@@ -30,8 +23,6 @@ LOADER = ("usr/lib/ISOLINUX/isolinux.bin", "usr/lib/syslinux/modules/bios/ldlinu
 HERE = "10.0.2.2"
 """How the emulated machine calls the one that emulates it."""
 FOLDER, FILE = 0o40755, 0o100644
-HEADER = 32 * 1024**2
-"""All of an encrypted volume's header, with its keys, in octets."""
 
 
 def archive(files: Mapping[str, bytes]) -> bytes:
@@ -68,40 +59,26 @@ def write_medium(unpacked: Path, on_medium: Mapping[str, bytes], to: Path) -> No
 
 
 class Archive(BaseHTTPRequestHandler):
-    """The emulated machine's proxy: to the archive that this machine's own apt uses, and to nothing else."""
+    """Plays the proxy to Debian's archive, which it has not; notes what is asked of it."""
 
     asked: list[str]
-    source: str
-    opener: OpenerDirector
 
     def do_GET(self) -> None:
-        """Answer what the archive answers; note what is asked of it."""
-        self.asked.append(self.path)
-        _, _, wanted = urlsplit(self.path).path.partition("/debian/")
-        try:
-            with self.opener.open(f"{self.source}/{wanted}", timeout=60) as answer:
-                self.send_response(200)
-                self.send_header("Content-Length", answer.headers["Content-Length"])
-                self.end_headers()
-                shutil.copyfileobj(answer, self.wfile)
-        except HTTPError as error:
-            self.send_response(error.code)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+        """Answer."""
+        type(self).asked.append(self.path)
+        self.send_response(404)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def log_message(self, format: str, *arguments: object) -> None:
         """Say nothing."""
 
 
 @contextmanager
-def archive_proxy() -> Iterator[tuple[str, list[str]]]:
-    """Yield the address of a proxy to the archive, as the emulated machine calls it, and what is asked of it."""
-    inherited = inheritance.read()
-    source = next(source.uri for source in inherited.sources if inheritance.RELEASE in source.suites)
-    through = {"http": inherited.upstream, "https": inherited.upstream} if inherited.upstream else {}
+def played_archive() -> Iterator[tuple[str, list[str]]]:
+    """Yield the address of an archive, as the emulated machine calls it, and the list of what is asked of it."""
     asked: list[str] = []
-    members = {"asked": asked, "source": source.rstrip("/"), "opener": build_opener(ProxyHandler(through))}
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Asked", (Archive,), members))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Asked", (Archive,), {"asked": asked}))
     thread = Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -112,29 +89,13 @@ def archive_proxy() -> Iterator[tuple[str, list[str]]]:
         server.server_close()
 
 
-def encrypted_headers(disk: Path, to: Path, at_least: float) -> list[Path]:
-    """Copy the header of each encrypted partition of a disk image that takes at least this share of it; return them."""
-    told = subprocess.run(["sfdisk", "--json", str(disk)], check=True, capture_output=True, text=True).stdout
-    table = json.loads(told)["partitiontable"]
-    found = []
-    with disk.open("rb") as image:
-        for number, entry in enumerate(table["partitions"]):
-            sector = table.get("sectorsize", 512)
-            image.seek(entry["start"] * sector)
-            header = image.read(HEADER)
-            if header.startswith(b"LUKS\xba\xbe") and entry["size"] * sector >= at_least * disk.stat().st_size:
-                (to / f"entete-{number}").write_bytes(header)
-                found.append(to / f"entete-{number}")
-    return found
-
-
 @contextmanager
 def emulated(emulator: str, image: Path, disk: Path, monitor: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Boot an image on a machine with an empty disk, its monitor on a socket; it is killed at the end."""
     with disk.open("wb") as file:
         file.truncate(8 * 1024**3)
     command = [
-        *(emulator, "-accel", "tcg", "-m", "1536", "-smp", "1", "-display", "none", "-no-reboot"),
+        *(emulator, "-accel", "tcg", "-m", "1024", "-smp", "1", "-display", "none", "-no-reboot"),
         *("-cdrom", str(image), "-boot", "d", "-vga", "std", "-monitor", f"unix:{monitor},server,nowait"),
         *("-netdev", "user,id=n0", "-device", "virtio-net-pci,netdev=n0,romfile="),
         *("-drive", f"file={disk},format=raw,if=none,id=d0", "-device", "nvme,drive=d0,serial=essai"),
