@@ -4,7 +4,9 @@
     .venv/bin/python bench/territoire.py --pack FOLDER [--sizes 1 100 902] [--runs 3] [--reference 5 10]
 
 FOLDER holds the pack of at least the largest size plus ``--runs`` communes, with its secrets (they take minutes to
-make), at the addresses of the lab. It is not changed: each size works on a copy that holds the first communes, on a
+make), at the addresses of the lab: a copy of inventories/demo without contenu/, marches/, publications/ and without
+``deploiement:`` (its waves are the usual ones), then ``packmairie inventory add --all-eligible`` and ``packmairie
+inventory secrets``. It is not changed: each size works on a copy that holds the first communes, on a
 platform with a fresh disk; then the next communes are added one by one, by ``plan``, ``deploy`` and its proofs, while
 ports 25 and 587 are opened without a pause. With ``--reference N …`` an ordinary playbook then lays the files of N of
 the same communes on the same host, looping over them with ``file`` and ``copy``, a first time and again: its files are

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -36,17 +37,31 @@ Run = Callable[..., Told]
 SERVICE = re.compile(r"\.(service|timer|path|socket)$")
 
 
-@pytest.fixture
-def state(lab: Lab) -> Callable[[], str]:
-    """Return the hash of what only a deployment changes; not of what services remember of when they read it."""
-    script = FINGERPRINT.format(living=f"{LIVING} /var/lib/packmairie/services")
+class State:
+    """What only a deployment changes on the platform; not what services remember of when they read it."""
 
-    def of() -> str:
-        done = lab.run(PLATFORM, ["sh", "-c", script], timeout=300)
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.seen: dict[str, frozenset[str]] = {}
+
+    def __call__(self) -> str:
+        """Return the hash of all of it."""
+        script = FINGERPRINT.removesuffix("| sha256sum").format(living=f"{LIVING} /var/lib/packmairie/services")
+        done = self.lab.run(PLATFORM, ["sh", "-c", script], timeout=300)
         assert done.returncode == 0, done.stderr
-        return done.stdout.split()[0]
+        found = hashlib.sha256(done.stdout.encode()).hexdigest()
+        self.seen[found] = frozenset(done.stdout.splitlines())
+        return found
 
-    return of
+    def difference(self, one: str, other: str) -> list[str]:
+        """Return the first lines (path, rights, hash) that two of its hashes do not share."""
+        return sorted(self.seen[one] ^ self.seen[other])[:20]
+
+
+@pytest.fixture
+def state(lab: Lab) -> State:
+    """The platform's state, asked for whenever a test wants it."""
+    return State(lab)
 
 
 class Aliases:
@@ -166,7 +181,7 @@ def killed_and_resumed(
     return told[0] if told else {}
 
 
-def kills(count: int, aliases: Aliases, pack: Path, runs: Path, packmairie: Run, state: Callable[[], str]) -> None:
+def kills(count: int, aliases: Aliases, pack: Path, runs: Path, packmairie: Run, state: State) -> None:
     """Kill deployments at random points; each state comes back to the hash that it has without a kill."""
     seed = random.SystemRandom().randrange(10**6)
     print(f"seed {seed}")
@@ -184,7 +199,8 @@ def kills(count: int, aliases: Aliases, pack: Path, runs: Path, packmairie: Run,
         aliases.turn(on)
         told = killed_and_resumed(pack, runs, packmairie, usual, chance)
         interrupted += told.get("result") == "interrupted"
-        assert state() == known[on], f"seed {seed}, turn {turn}"
+        found = state()
+        assert found == known[on], f"seed {seed}, turn {turn}: {state.difference(found, known[on])}"
     assert interrupted >= count // 3
 
 
@@ -225,7 +241,7 @@ def test_however_it_is_interrupted_it_is_resumed(
     aliases: Aliases,
     pack_folder: Path,
     packmairie: Run,
-    state: Callable[[], str],
+    state: State,
     lab: Lab,
     tmp_path: Path,
 ) -> None:
@@ -255,7 +271,9 @@ def test_however_it_is_interrupted_it_is_resumed(
     assert not {"changed", "unchanged"} >= set(last["communes"].values()), last["communes"]
     resumed = packmairie("deploy", "--resume", "--runs", str(runs), "--json")
     assert resumed.code == 0, resumed.err
-    assert state() == states[0] != states[1]
+    found = state()
+    assert states[0] != states[1]
+    assert found == states[0], state.difference(found, states[0])
 
 
 @pytest.mark.nightly
@@ -295,7 +313,7 @@ def test_a_wave_that_is_not_proven_stops_the_next_and_resumption_finishes(
 
 @pytest.mark.nightly
 def test_killed_twice_it_ends_the_same_and_loses_no_message(
-    aliases: Aliases, pack_folder: Path, packmairie: Run, state: Callable[[], str], lab: Lab, tmp_path: Path
+    aliases: Aliases, pack_folder: Path, packmairie: Run, state: State, lab: Lab, tmp_path: Path
 ) -> None:
     with numbered(lab, 300, 0.1, 240, DOMAIN[A]):
         kills(2, aliases, pack_folder, tmp_path / "runs", packmairie, state)
@@ -303,10 +321,10 @@ def test_killed_twice_it_ends_the_same_and_loses_no_message(
 
 @pytest.mark.nightly
 def test_ten_thousand_messages_through_kills_and_a_reboot_and_none_lost(
-    aliases: Aliases, pack_folder: Path, packmairie: Run, state: Callable[[], str], lab: Lab, tmp_path: Path
+    aliases: Aliases, pack_folder: Path, packmairie: Run, state: State, lab: Lab, tmp_path: Path
 ) -> None:
     chance = random.Random(20261124)
-    with numbered(lab, MESSAGES, 0.1, 3000, DOMAIN[A]):
+    with numbered(lab, MESSAGES, 0.08, 3000, DOMAIN[A]):
         kills(KILLS, aliases, pack_folder, tmp_path / "runs", packmairie, state)
         for service in ("postfix", "dovecot", "rspamd", "redis-rspamd"):
             lab.run(PLATFORM, ["systemctl", "kill", "--signal=KILL", f"{service}.service"])
