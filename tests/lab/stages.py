@@ -8,9 +8,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# What lives on a host by itself: logs, caches that apt and services rebuild, queues, mail, counters.
+# What lives on a host by itself: logs, caches that apt and services rebuild, queues, mail, counters. Of what Rspamd
+# keeps, only dkim/ is ours; its compiled expressions have a hash for a name.
 LIVING = (
-    "/proc /sys /dev /run /tmp /var/tmp /var/log /var/cache /var/lib/redis /var/lib/rspamd/[!d]* /var/spool "
+    "/proc /sys /dev /run /tmp /var/tmp /var/log /var/cache /var/lib/redis /var/spool "
+    "/var/lib/rspamd/[!d]* /var/lib/rspamd/d[!k]* "
     "/var/vmail /var/lib/dovecot /var/lib/postfix /var/lib/knot/journal /var/lib/knot/timers /var/lib/systemd "
     "/var/lib/caddy /var/lib/packmairie/lego /var/lib/packmairie/sites-etat /var/lib/packmairie/courrier-sites "
     "/var/lib/packmairie/webmail /var/lib/packmairie/sauvegarde /var/lib/packmairie/partage /srv/partage "
