@@ -27,7 +27,7 @@ from packmairie.operations.deploy import DeployResult, Options, deploy_pack
 from packmairie.operations.guard import refuse_removal, refuse_too_many
 from packmairie.operations.inventory import Wish, add
 from packmairie.operations.journal import read_runs
-from packmairie.operations.proofs import CERTIFICATES_AT_ONCE, Proofs, names_for
+from packmairie.operations.proofs import Proofs
 from packmairie.operations.saved_plan import read_plan, save_plan
 from packmairie.registry.table import table
 
@@ -183,11 +183,6 @@ class TestWaves:
         assert result.succeeded
         assert world.runs == []
         assert with_outcome(result, Outcome.UNCHANGED) == set(CODES)
-
-    def test_many_sites_are_not_all_asked_for_certificates(self, world: World) -> None:
-        pack = load_pack(world.folder)
-        assert "presence.accueil" in names_for(pack, CERTIFICATES_AT_ONCE)
-        assert names_for(pack, CERTIFICATES_AT_ONCE + 1) == {"messagerie.aller-retour"}
 
 
 class TestGuard:

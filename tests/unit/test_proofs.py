@@ -15,6 +15,7 @@ from packmairie.model.preuve import Preuve, State
 from packmairie.operations import proofs
 from packmairie.operations.proofs import DELEGATION, wave_proofs
 from packmairie.operations.status import StatusResult
+from packmairie.registry.table import table
 
 A, B, OUTSIDE = "62708", "62633", "59529"
 MAIL = "messagerie.aller-retour"
@@ -97,3 +98,28 @@ def test_a_pack_without_proofs_asks_nothing(answers: Answers) -> None:
     answers.pack = samples.pack(samples.commune(A), deploiement={"preuves": []})
     assert prove(answers, A).faults == ()
     assert answers.asked == []
+
+
+def territory(answers: Answers) -> list[str]:
+    """Put a hundred communes of the register in the pack; return their codes."""
+    codes = sorted(code for code in table() if code.startswith("62"))[:100]
+    answers.pack = samples.pack(*(samples.commune(code) for code in codes))
+    return codes
+
+
+def test_a_large_wave_is_proven_by_some_of_its_communes(answers: Answers) -> None:
+    codes = territory(answers)
+    found = prove(answers, *codes)
+    asked = {code for code, name in answers.asked if name == MAIL}
+    assert len(asked) == proofs.PROVEN_AT_ONCE
+    assert {codes[0], codes[-1]} <= asked
+    assert found.sample == tuple(sorted(asked))
+    assert {code for code, name in answers.asked if name == DELEGATION} == set(codes)
+    # Small waves are asked whole, and say so by saying nothing.
+    assert prove(answers, *codes[:10]).sample == ()
+
+
+def test_a_fault_in_the_sample_is_its_commune_s(answers: Answers) -> None:
+    codes = territory(answers)
+    answers.states[codes[-1], MAIL] = [State.NON_CONFORME]
+    assert [fault.commune for fault in prove(answers, *codes).faults] == [codes[-1]]

@@ -93,6 +93,11 @@ def deploy(  # noqa: PLR0917 — Typer gives its parameters by position
         console.note(f"{change.place} {change.what}: changé sans être au plan → relire la trace {result.folder}")
     if result.beyond:
         console.note(f"Non prouvées, leur nom ne mène pas encore ici : {', '.join(result.beyond[:LISTED])}")
+    if result.sample:
+        console.note(
+            f"Plus de vingt communes dans une vague : {len(result.sample)} la prouvent"
+            " → « packmairie status » les vérifie toutes"
+        )
     if not result.succeeded:
         if any(outcome in (Outcome.WAITING, Outcome.UNPROVEN) for outcome in result.outcomes.values()):
             console.note("Vagues suivantes arrêtées → corriger, puis « packmairie deploy --resume »")

@@ -58,6 +58,8 @@ class DeployResult:
     """The waves that were begun."""
     beyond: tuple[str, ...] = ()
     """Communes of which nothing could be proven: their name does not lead here yet."""
+    sample: tuple[str, ...] = ()
+    """The communes by which a large wave was proven."""
     unplanned: tuple[Change, ...] = ()
     plan: str = ""
     resumes: str = ""
@@ -82,6 +84,7 @@ class DeployResult:
             "failures": [asdict(failure) for failure in self.failures],
             "faults": [preuve.as_dict() for preuve in self.faults],
             "beyond": list(self.beyond),
+            "sample": list(self.sample),
             "unplanned": [asdict(change) for change in self.unplanned],
         }
 
@@ -109,6 +112,7 @@ class _Account:
     faults: list[Preuve] = field(default_factory=list)
     waves: list[tuple[str, ...]] = field(default_factory=list)
     beyond: list[str] = field(default_factory=list)
+    sample: list[str] = field(default_factory=list)
     tasks: int = 0
 
 
@@ -257,6 +261,7 @@ def _run(job: _Job, request: Request, todo: tuple[str, ...] | None) -> DeployRes
             tuple(account.faults),
             tuple(account.waves),
             tuple(account.beyond),
+            tuple(account.sample),
             unplanned(job.saved, account.changes) if job.saved else (),
             request.plan,
             request.resumes,
@@ -303,6 +308,7 @@ def _waves(job: _Job, request: Request, todo: tuple[str, ...], journal: Journal,
             proofs = wave_proofs(folder, pack, good or request.communes[:1] if not wave else good)
             account.faults += proofs.faults
             account.beyond += proofs.beyond
+            account.sample += proofs.sample
             now |= {preuve.commune: Outcome.UNPROVEN for preuve in proofs.faults if preuve.commune in now}
         account.outcomes |= now
         journal.outcomes(now)

@@ -16,9 +16,9 @@ from packmairie.operations.status import StatusResult, status_pack
 PATIENCE_SECONDS = 60.0
 """A certificate is ordered, a page is built and a record is fetched again in this time, on a platform that works."""
 PAUSE_SECONDS = 5.0
-CERTIFICATES_AT_ONCE = 50
-"""Past so many communes, asking each site would order more certificates at once than an authority allows."""
-ORDERING = ("presence", "partage")
+PROVEN_AT_ONCE = 20
+"""Past so many communes, so many of them are asked. Each site and file space that is asked for orders a certificate, of
+which an authority allows some at a time; an outside mailbox refuses hundreds of messages within a minute."""
 DELEGATION = "dns.delegation"
 
 
@@ -29,41 +29,47 @@ class Proofs:
     faults: tuple[Preuve, ...] = ()
     beyond: tuple[str, ...] = ()
     """Communes whose name does not lead here (not delegated yet, or published elsewhere)."""
+    sample: tuple[str, ...] = ()
+    """The communes that were asked, when they are not all."""
 
 
 def wave_proofs(folder: Path, pack: Pack, communes: tuple[str, ...]) -> Proofs:
     """Given a pack and the communes of a wave, return the preuves that are not conforming although they should be.
 
     Those of a commune whose name does not lead here yet are left out: nothing under its name can answer, and its zone
-    had to be served before it could be delegated. What fails is asked again for a minute.
+    had to be served before it could be delegated. Of a large wave, some communes are asked, the first and the last
+    among them. What fails is asked again for a minute.
     """
-    wanted = names_for(pack, len(communes))
+    wanted = frozenset(pack.file.deploiement.preuves)
     if not wanted or not communes:
         return Proofs()
     # First whose name leads here: for any other, every probe would be waited for in vain.
     beyond: set[str] = set()
+    proven: set[str] = set()
     asked, deadline = communes, time.monotonic() + PATIENCE_SECONDS
     while True:
         led = status_pack(folder, asked, checks={DELEGATION})
         beyond |= elsewhere(led)
         faults = faults_of(led, {DELEGATION}, beyond)
         lost = {preuve.commune for preuve in faults}
-        here = tuple(code for code in asked if code not in beyond and code not in lost)
+        leading = tuple(code for code in asked if code not in beyond and code not in lost)
+        here = spread(leading)
+        proven |= set(here)
         if here:
             faults += faults_of(status_pack(folder, here, checks=wanted), wanted, beyond)
         if not faults or time.monotonic() >= deadline:
-            return Proofs(faults, tuple(sorted(beyond)))
+            sample = sorted(proven) if len(proven) < len(communes) - len(beyond) else ()
+            return Proofs(faults, tuple(sorted(beyond)), tuple(sample))
         asked = tuple(dict.fromkeys(preuve.commune for preuve in faults))
         time.sleep(PAUSE_SECONDS)
 
 
-def names_for(pack: Pack, communes: int) -> frozenset[str]:
-    """Return which checks (``brique.name``) prove a wave of so many communes."""
-    return frozenset(
-        name
-        for name in pack.file.deploiement.preuves
-        if communes <= CERTIFICATES_AT_ONCE or name.partition(".")[0] not in ORDERING
-    )
+def spread(communes: tuple[str, ...]) -> tuple[str, ...]:
+    """Return these communes when they are few, else :data:`PROVEN_AT_ONCE` of them at even distances."""
+    if len(communes) <= PROVEN_AT_ONCE:
+        return communes
+    last = len(communes) - 1
+    return tuple(communes[round(number * last / (PROVEN_AT_ONCE - 1))] for number in range(PROVEN_AT_ONCE))
 
 
 def elsewhere(result: StatusResult) -> set[str]:
