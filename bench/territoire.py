@@ -154,7 +154,7 @@ def measure(lab: Lab, source: Path, size: int, runs: int, scratch: Path) -> None
 def reference(lab: Lab, source: Path, numbers: Sequence[int], scratch: Path) -> None:
     """Lay the files of some communes by a loop of ordinary modules; print what one commune costs it, laid or there."""
     pack = load_pack(source)
-    playbook, variables = scratch / "reference.yml", scratch / "files.json"
+    playbook, variables = scratch / "reference.yml", scratch / "files.yml"
     playbook.write_text(LOOP, encoding="utf-8")
     for number in numbers:
         chosen = [commune.insee for commune in pack.communes[:number]]
@@ -166,7 +166,11 @@ def reference(lab: Lab, source: Path, numbers: Sequence[int], scratch: Path) -> 
             for file in tree.files
             if any(part.commune in chosen for part in file.parts) and not any(part.source for part in file.parts)
         ]
-        variables.write_text(json.dumps({"files": files}), encoding="utf-8")
+        # Some hold braces that Ansible would take for its own.
+        entries = [
+            f"- {{path: {json.dumps(file['path'])}, content: !unsafe {json.dumps(file['content'])}}}" for file in files
+        ]
+        variables.write_text("\n".join(["files:", *entries]) + "\n", encoding="utf-8")
         lab.run(HOSTS[0], ["rm", "-rf", "/srv/reference"])
         for step in ("first time", "nothing to change"):
             seconds = timed(BINARIES / "ansible-playbook", "-i", source, playbook, "-e", f"@{variables}")
