@@ -51,6 +51,19 @@ rgw lifecycle work time = 00:00-23:59
 """
 
 
+def started(folder: Path) -> CephGateway:
+    """Start a gateway under a folder, a second time when its disk does not answer, which it says nothing of."""
+    for name in ("1", "2"):
+        (folder / name).mkdir()
+        try:
+            return CephGateway(folder / name)
+        except RuntimeError as error:
+            if name == "2":
+                raise
+            print(f"Ceph ne répond pas, second essai : {error}")
+    raise AssertionError
+
+
 def missing() -> list[str]:
     """Return the programs that are not installed."""
     return [name for name in PROGRAMS if shutil.which(name) is None]
@@ -96,7 +109,13 @@ class CephGateway:
         command = [program, "-c", str(self.settings), *arguments]
         if program == "monmaptool":
             command = [program, *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=READY_SECONDS, check=False)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=READY_SECONDS, check=False)
+        except subprocess.TimeoutExpired:
+            told = [path.read_text(errors="replace")[-1500:] for path in sorted(self.folder.glob("*.log"))]
+            raise RuntimeError(
+                f"{program} {arguments[0]} : sans réponse en {READY_SECONDS} s\n" + "\n".join(told)
+            ) from None
         if done.returncode:
             raise RuntimeError(f"{program}: {done.stdout[-500:]}{done.stderr[-500:]}")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
-from ceph_gateway import CephGateway, missing
+from ceph_gateway import CephGateway, missing, started
 
 from packmairie.engines.restic import Restic
 from packmairie.engines.restic_bridge import Repository
@@ -30,7 +30,7 @@ def ceph() -> Iterator[CephGateway]:
         )
     # The path of a socket has 107 characters at most.
     with tempfile.TemporaryDirectory(prefix="ceph-") as folder:
-        gateway = CephGateway(Path(folder))
+        gateway = started(Path(folder))
         try:
             yield gateway
         finally:
