@@ -119,6 +119,32 @@ def test_a_large_wave_is_proven_by_some_of_its_communes(answers: Answers) -> Non
     assert prove(answers, *codes[:10]).sample == ()
 
 
+def test_a_fault_of_the_sample_is_not_lost_to_another_choice(answers: Answers) -> None:
+    """Many names unknown at first, and messages that fail: both are asked about again, and the second still fail."""
+    codes = territory(answers)
+    failing = codes[-1]
+    answers.states[failing, MAIL] = [State.NON_CONFORME]
+    for code in codes[1:-1]:
+        answers.states[code, DELEGATION] = [State.NON_VERIFIE, State.CONFORME]
+    found = prove(answers, *codes)
+    assert [fault.commune for fault in found.faults] == [failing]
+    assert len(found.sample) == proofs.PROVEN_AT_ONCE
+
+
+def test_a_small_wave_with_an_unknown_name_is_no_sample(answers: Answers) -> None:
+    answers.states[A, DELEGATION] = [State.NON_VERIFIE]
+    assert prove(answers, A, B).sample == ()
+
+
+def test_what_nobody_counts_is_asked_of_all(answers: Answers) -> None:
+    codes = territory(answers)
+    file = answers.pack.file
+    policy = file.deploiement.model_copy(update={"preuves": [MAIL, "dns.signature"]})
+    answers.pack = answers.pack.model_copy(update={"file": file.model_copy(update={"deploiement": policy})})
+    prove(answers, *codes)
+    assert {code for code, name in answers.asked if name == "dns.signature"} == set(codes)
+
+
 def test_a_fault_in_the_sample_is_its_commune_s(answers: Answers) -> None:
     codes = territory(answers)
     answers.states[codes[-1], MAIL] = [State.NON_CONFORME]

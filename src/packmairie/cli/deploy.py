@@ -95,7 +95,7 @@ def deploy(  # noqa: PLR0917 — Typer gives its parameters by position
         console.note(f"Non prouvées, leur nom ne mène pas encore ici : {', '.join(result.beyond[:LISTED])}")
     if result.sample:
         console.note(
-            f"Plus de vingt communes dans une vague : {len(result.sample)} la prouvent"
+            f"Plus de vingt communes dans une vague : {len(result.sample)} la prouvent par un message et une visite"
             " → « packmairie status » les vérifie toutes"
         )
     if not result.succeeded:

@@ -17,8 +17,9 @@ PATIENCE_SECONDS = 60.0
 """A certificate is ordered, a page is built and a record is fetched again in this time, on a platform that works."""
 PAUSE_SECONDS = 5.0
 PROVEN_AT_ONCE = 20
-"""Past so many communes, so many of them are asked. Each site and file space that is asked for orders a certificate, of
-which an authority allows some at a time; an outside mailbox refuses hundreds of messages within a minute."""
+"""Past so many communes, so many of them are asked what is counted by somebody else."""
+COUNTED = frozenset({"messagerie", "presence", "partage"})
+"""Briques of which a check sends a message to an outside mailbox, or orders a certificate at its first visit."""
 DELEGATION = "dns.delegation"
 
 
@@ -30,36 +31,40 @@ class Proofs:
     beyond: tuple[str, ...] = ()
     """Communes whose name does not lead here (not delegated yet, or published elsewhere)."""
     sample: tuple[str, ...] = ()
-    """The communes that were asked, when they are not all."""
+    """The communes that were asked what is counted elsewhere, when they are not all."""
 
 
 def wave_proofs(folder: Path, pack: Pack, communes: tuple[str, ...]) -> Proofs:
     """Given a pack and the communes of a wave, return the preuves that are not conforming although they should be.
 
     Those of a commune whose name does not lead here yet are left out: nothing under its name can answer, and its zone
-    had to be served before it could be delegated. Of a large wave, some communes are asked, the first and the last
-    among them. What fails is asked again for a minute.
+    had to be served before it could be delegated. Of a large wave, some communes are asked what :data:`COUNTED` tells,
+    the first and the last among them. What fails is asked again for a minute.
     """
     wanted = frozenset(pack.file.deploiement.preuves)
     if not wanted or not communes:
         return Proofs()
+    counted = frozenset(name for name in wanted if name.partition(".")[0] in COUNTED)
     # First whose name leads here: for any other, every probe would be waited for in vain.
     beyond: set[str] = set()
-    proven: set[str] = set()
+    sample: tuple[str, ...] = ()
     asked, deadline = communes, time.monotonic() + PATIENCE_SECONDS
     while True:
         led = status_pack(folder, asked, checks={DELEGATION})
         beyond |= elsewhere(led)
         faults = faults_of(led, {DELEGATION}, beyond)
         lost = {preuve.commune for preuve in faults}
-        leading = tuple(code for code in asked if code not in beyond and code not in lost)
-        here = spread(leading)
-        proven |= set(here)
-        if here:
-            faults += faults_of(status_pack(folder, here, checks=wanted), wanted, beyond)
+        # Chosen once: a fault that is asked about again must not be lost to another choice.
+        sample = sample or spread(tuple(code for code in communes if code not in beyond))
+        here = tuple(code for code in asked if code not in beyond and code not in lost)
+        chosen = tuple(code for code in here if code in sample)
+        for some, names in ((here, wanted - counted), (chosen, counted)):
+            if some and names:
+                faults += faults_of(status_pack(folder, some, checks=names), names, beyond)
         if not faults or time.monotonic() >= deadline:
-            sample = sorted(proven) if len(proven) < len(communes) - len(beyond) else ()
-            return Proofs(faults, tuple(sorted(beyond)), tuple(sample))
+            return Proofs(
+                faults, tuple(sorted(beyond)), sample if len(sample) == PROVEN_AT_ONCE < len(communes) else ()
+            )
         asked = tuple(dict.fromkeys(preuve.commune for preuve in faults))
         time.sleep(PAUSE_SECONDS)
 
