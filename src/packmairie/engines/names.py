@@ -32,10 +32,18 @@ LIFETIME_SECONDS = 5.0
 
 
 class Names:
-    """Questions to the DNS. ``resolvers`` are addresses; none means those of the machine."""
+    """Questions to the DNS. ``resolvers`` are addresses; none means those of the machine.
 
-    def __init__(self, resolvers: Sequence[str] = (), country_base: str | None = None) -> None:
+    With ``remembering``, an answer serves again for as long as its TTL says: for one run of many questions about the
+    same names, not for waiting until something changes.
+    """
+
+    def __init__(
+        self, resolvers: Sequence[str] = (), country_base: str | None = None, *, remembering: bool = False
+    ) -> None:
         self.resolver = dns.resolver.Resolver(configure=not resolvers)
+        if remembering:
+            self.resolver.cache = dns.resolver.LRUCache()
         if resolvers:
             self.resolver.nameservers = list(resolvers)
         self.resolver.lifetime = LIFETIME_SECONDS
@@ -88,6 +96,10 @@ class Names:
             if isinstance(answer, Found):
                 found += answer.value.values
         return found
+
+    def address(self, host: str) -> str | None:
+        """Return the first address of a host, an IPv6 one only where there is no other; None as ``addresses``."""
+        return next((found[0] for type_ in ("A", "AAAA") if (found := self.addresses(host, (type_,)))), None)
 
     def review_sender_policy(self, review: SpfReview) -> Answer:
         """Evaluate SPF with checkdmarc, through the same resolvers."""

@@ -7,7 +7,7 @@ through this relay, which asks them. TLS stays between the client and the servic
 
 from __future__ import annotations
 
-import select
+import selectors
 import socket
 import threading
 from types import TracebackType
@@ -44,6 +44,9 @@ class Relay:
 
     def close(self) -> None:
         """Stop accepting; connections under way end by themselves."""
+        # Closing alone leaves the thread that waits in accept() there for ever.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
         self._listener.close()
 
     def _serve(self) -> None:
@@ -89,15 +92,18 @@ def splice(one: socket.socket, other: socket.socket) -> None:
     """Carry bytes between two sockets both ways, until one closes or nothing has passed for a while."""
     for end in (one, other):
         end.settimeout(IDLE_SECONDS)
-    while True:
-        ready, _write, _error = select.select([one, other], [], [], IDLE_SECONDS)
-        if not ready:
-            return
-        for source in ready:
-            try:
-                data = source.recv(CHUNK)
-                if not data:
+        # What is carried is whole messages already: waiting for more to carry with them costs 40 ms each time.
+        end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # Not select(): a process that asks a whole territory has more files open than it can name.
+    with selectors.DefaultSelector() as ready:
+        ready.register(one, selectors.EVENT_READ, other)
+        ready.register(other, selectors.EVENT_READ, one)
+        while found := ready.select(IDLE_SECONDS):
+            for key, _events in found:
+                try:
+                    data = key.fileobj.recv(CHUNK)  # type: ignore[union-attr]
+                    if not data:
+                        return
+                    key.data.sendall(data)
+                except OSError:
                     return
-                (other if source is one else one).sendall(data)
-            except OSError:
-                return

@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from types import TracebackType
+from typing import Any, Self
 
 from packmairie.briques.catalogue import CATALOGUE
 from packmairie.engines.files import read_files_host, round_trip
@@ -14,6 +17,7 @@ from packmairie.engines.hosts import read_host
 from packmairie.engines.mail import Account, MailProver
 from packmairie.engines.names import Names
 from packmairie.engines.portal import read_portal
+from packmairie.engines.s3 import Store
 from packmairie.engines.transport import Transport
 from packmairie.engines.web import Web
 from packmairie.engines.webmail import visit_webmail
@@ -49,7 +53,7 @@ from packmairie.model.probes_sauvegarde import BackupReading, StoreTrial
 from packmairie.model.problem import PackmairieError, fail
 from packmairie.operations.envois import read_certificate, read_rounds, read_spool, read_watch
 from packmairie.operations.postes_inventory import ask_poste, ask_pull
-from packmairie.operations.sauvegarde_store import read_backups, try_store
+from packmairie.operations.sauvegarde_store import maintenance_key, open_store, read_backups, try_store
 
 WITNESS_SECRET = "temoin.mot_de_passe"  # noqa: S105 — the name of a secret
 
@@ -60,11 +64,28 @@ class Prober:
     def __init__(self, pack: Pack, vault: Vault) -> None:
         self.pack = pack
         self.vault = vault
-        self.names = Names([str(address) for address in pack.file.resolveurs], pack.file.geoip)
+        self.names = Names([str(address) for address in pack.file.resolveurs], pack.file.geoip, remembering=True)
         self.transport = Transport(self.names, pack.file.acme.racine)
         self.web = Web(self.names, pack.file.acme.racine)
         self.mail = MailProver(self.transport, witness_account(pack, vault), pack.file.plateforme.host_name("mail"))
         self.units = tuple(dict.fromkeys(unit for brique in CATALOGUE for unit in brique.units))
+        self._opened, self._opening = ExitStack(), Lock()
+        self._store: Store | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._opened.close()
+
+    def store(self) -> Store:
+        """Return the pack's store, opened once with the maintenance key. Raise PackmairieError when it cannot be."""
+        with self._opening:
+            if self._store is None:
+                self._store = self._opened.enter_context(open_store(self.pack, maintenance_key(self.vault)))
+            return self._store
 
     def ask(self, probe: Probe) -> Answer:
         """Return the world's answer; whatever goes wrong in asking is an absence of answer, never a verdict."""
@@ -96,8 +117,8 @@ ASKERS: dict[type[Probe], Callable[[Prober, Any], Answer]] = {
     ),
     PosteReading: lambda prober, probe: ask_poste(prober.pack, probe.commune, probe.poste),
     PullReading: lambda prober, probe: ask_pull(prober.pack, probe.poste),
-    BackupReading: lambda prober, probe: read_backups(prober.pack, prober.vault, probe),
-    StoreTrial: lambda prober, probe: try_store(prober.pack, prober.vault, probe, datetime.now(UTC)),
+    BackupReading: lambda prober, probe: read_backups(prober.store(), prober.vault, probe),
+    StoreTrial: lambda prober, probe: try_store(prober.store(), probe, datetime.now(UTC)),
     FileRoundTrip: lambda prober, probe: round_trip(prober.web, probe, prober.password(probe.commune, probe.secret)),
     FilesHostReading: lambda prober, probe: read_files_host(probe, prober.pack.file.plateforme.hotes[probe.host]),
     PortalReading: lambda prober, probe: read_portal(probe, prober.pack.file.plateforme.hotes[probe.host]),

@@ -10,7 +10,7 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError
 
 from packmairie.briques.sauvegarde import PLANNED_NAME, Sauvegarde, has_store, identity_name, repositories, store_hosts
-from packmairie.engines.s3 import BucketWish, Store, bucket_gaps, close_gaps, explain
+from packmairie.engines.s3 import CONNECTIONS, BucketWish, Store, bucket_gaps, close_gaps, explain
 from packmairie.inventory.vault import Vault
 from packmairie.model.change import Action, Change
 from packmairie.model.commune import Commune
@@ -21,7 +21,6 @@ from packmairie.operations.sauvegarde_store import maintenance_key, open_store
 
 READY_SECONDS = 90.0
 """The store's certificate is ordered at its first start."""
-STORE_WORKERS = 8
 WORDS = {
     "seau": "seau",
     "versions": "versions gardées",
@@ -88,8 +87,9 @@ def ensure_buckets(
                 return Problem(f"seau {wish.name}", explain(error), "vérifier la clé d'entretien et le stockage")
             return gaps
 
-        # One bucket that fails keeps no other waiting: all are tried, then all failures are told.
-        with ThreadPoolExecutor(max_workers=STORE_WORKERS) as pool:
+        # One bucket that fails keeps no other waiting: all are tried, then all failures are told. Many at once: a store
+        # takes a fifth of a second to make one, whatever else it does.
+        with ThreadPoolExecutor(max_workers=CONNECTIONS) as pool:
             results = list(pool.map(one, (wish for _commune, wish in wanted)))
     found = list(zip(wanted, results, strict=True))
     changes = tuple(_change(*wanted, gaps) for wanted, gaps in found if gaps and not isinstance(gaps, Problem))

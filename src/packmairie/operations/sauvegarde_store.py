@@ -67,31 +67,31 @@ def maintenance_key(vault: Vault) -> Mapping[str, str]:
     return key
 
 
-def read_backups(pack: Pack, vault: Vault, probe: BackupReading) -> Answer:
-    """Return what a commune's bucket tells, or why it could not be read."""
-    with open_store(pack, maintenance_key(vault)) as store:
-        try:
-            now = store.clock(probe.bucket)
-        except ClientError as error:
-            if explain(error) == "absent":
-                return Absent(f"le seau {probe.bucket} n'existe pas")
-            return Unanswered(explain(error))
-        except BotoCoreError as error:
-            return Unanswered(explain(error))
-        claims, drills, upkeep = [], {}, {}
-        for name, prefix, _key in probe.repositories:
-            claims += [claim for claim in _claims(store, probe.bucket, name, prefix) if claim]
-        for key in store.keys(probe.bucket, "preuves/"):
-            found = store.read_json(probe.bucket, key) if key.endswith(".json") else None
-            if found is None:
-                continue
-            record = {**found[0], "recu": found[1]}
-            if key.startswith(f"{DRILL_PREFIX}/"):
-                drills[str(record.get("depot")), str(record.get("source"))] = record
-            elif key.startswith(f"{UPKEEP_PREFIX}/"):
-                upkeep[str(record.get("depot"))] = record
-        versioned = store.client.get_bucket_versioning(Bucket=probe.bucket).get("Status") == "Enabled"
-        facts = BackupFacts(
+def read_backups(store: Store, vault: Vault, probe: BackupReading) -> Answer:
+    """Given the store opened with the maintenance key, return what a commune's bucket tells, or why it could not."""
+    try:
+        now = store.clock(probe.bucket)
+    except ClientError as error:
+        if explain(error) == "absent":
+            return Absent(f"le seau {probe.bucket} n'existe pas")
+        return Unanswered(explain(error))
+    except BotoCoreError as error:
+        return Unanswered(explain(error))
+    claims, drills, upkeep = [], {}, {}
+    for name, prefix, _key in probe.repositories:
+        claims += [claim for claim in _claims(store, probe.bucket, name, prefix) if claim]
+    for key in store.keys(probe.bucket, "preuves/"):
+        found = store.read_json(probe.bucket, key) if key.endswith(".json") else None
+        if found is None:
+            continue
+        record = {**found[0], "recu": found[1]}
+        if key.startswith(f"{DRILL_PREFIX}/"):
+            drills[str(record.get("depot")), str(record.get("source"))] = record
+        elif key.startswith(f"{UPKEEP_PREFIX}/"):
+            upkeep[str(record.get("depot"))] = record
+    versioned = store.client.get_bucket_versioning(Bucket=probe.bucket).get("Status") == "Enabled"
+    return Found(
+        BackupFacts(
             now,
             tuple(claims),
             drills,
@@ -99,9 +99,9 @@ def read_backups(pack: Pack, vault: Vault, probe: BackupReading) -> Answer:
             try_lock(store, probe.bucket),
             default_lock(store, probe.bucket),
             versioned,
-            {name: _key_trouble(pack, vault, probe, prefix, key) for name, prefix, key in probe.repositories},
+            {name: _key_trouble(store, vault, probe, prefix, key) for name, prefix, key in probe.repositories},
         )
-    return Found(facts)
+    )
 
 
 def _claims(store: Store, bucket: str, name: str, prefix: str) -> Iterator[Claim]:
@@ -137,22 +137,14 @@ def claim_of(repository: str, data: Mapping[str, Any], received: datetime) -> Cl
     )
 
 
-def _key_trouble(pack: Pack, vault: Vault, probe: BackupReading, prefix: str, secret: str) -> str:
+def _key_trouble(store: Store, vault: Vault, probe: BackupReading, prefix: str, secret: str) -> str:
     key = vault.read(probe.commune).get(secret)
-    if not isinstance(key, dict):
-        return "absente du coffre"
-    with open_store(pack, key) as store:
-        try:
-            store.client.list_objects_v2(Bucket=probe.bucket, Prefix=f"{prefix}/", MaxKeys=1)
-        except (ClientError, BotoCoreError) as error:
-            return explain(error)
-    return ""
+    return store.key_trouble(key, probe.bucket, f"{prefix}/") if isinstance(key, dict) else "absente du coffre"
 
 
-def try_store(pack: Pack, vault: Vault, probe: StoreTrial, moment: datetime) -> Answer:
-    """Try what the store supports, or say why it could not be tried."""
-    with open_store(pack, maintenance_key(vault)) as store:
-        try:
-            return Found(try_abilities(store, probe.bucket, moment))
-        except (ClientError, BotoCoreError) as error:
-            return Unanswered(explain(error))
+def try_store(store: Store, probe: StoreTrial, moment: datetime) -> Answer:
+    """Given the store opened with the maintenance key, try what it supports, or say why it could not be tried."""
+    try:
+        return Found(try_abilities(store, probe.bucket, moment))
+    except (ClientError, BotoCoreError) as error:
+        return Unanswered(explain(error))
