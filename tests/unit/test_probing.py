@@ -3,18 +3,16 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
+from probing_samples import DEMO, demo_without_a_lab
 
 from packmairie.inventory.loader import load_pack
 from packmairie.inventory.vault import Vault
 from packmairie.model.probe import HostReading, MailRoundTrip, Probe, Unanswered
 from packmairie.operations.probing import ASKERS, Prober
 from packmairie.operations.status import checks_of, status_pack
-
-DEMO = Path(__file__).parents[2] / "inventories/demo"
 
 
 def test_each_kind_of_probe_of_the_demo_has_its_asker() -> None:
@@ -47,20 +45,6 @@ def test_no_two_checks_of_a_commune_have_one_name() -> None:
     pack = load_pack(DEMO)
     names = [(code, check.name) for code, check in checks_of(pack, [commune.insee for commune in pack.communes])]
     assert sorted({name for name in names if names.count(name) > 1}) == []
-
-
-def demo_without_a_lab(folder: Path) -> Path:
-    """Return a copy of the demonstration pack that needs nothing of the lab's own files."""
-    copy = folder / "demo"
-    shutil.copytree(DEMO, copy, ignore=shutil.ignore_patterns("secrets", ".vault-password", "preuves", "envois"))
-    password = folder / "temoin.password"
-    password.write_text("phrase d'essai", encoding="utf-8")
-    settings = copy / "pack.yml"
-    lines = [line for line in settings.read_text(encoding="utf-8").splitlines() if not line.startswith("  racine:")]
-    settings.write_text(
-        "\n".join(lines).replace("/var/lib/packmairie-lab/keys/temoin.password", str(password)), encoding="utf-8"
-    )
-    return copy
 
 
 def test_without_mail_nothing_is_sent_and_the_rest_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -55,16 +55,14 @@ class Transport:
 
     def connect(self, host: str, port: int) -> socket.socket:
         """Open a TCP connection to a service by name; raise OSError as the network says."""
-        addresses = self.names.addresses(host)
-        if not addresses:
-            raise LookupError(f"{host} n'a pas d'adresse dans le DNS")
         failure: OSError | None = None
-        for address in addresses:
-            try:
-                return socket.create_connection((address, port), timeout=CONNECT_SECONDS)
-            except OSError as error:
-                failure = error
-        raise failure or OSError("aucune adresse")
+        for type_ in ("A", "AAAA"):
+            for address in self.names.addresses(host, (type_,)):
+                try:
+                    return socket.create_connection((address, port), timeout=CONNECT_SECONDS)
+                except OSError as error:
+                    failure = error
+        raise failure or LookupError(f"{host} n'a pas d'adresse dans le DNS")
 
     def handshake(self, probe: TlsHandshake) -> Answer:
         """Return the certificate shown, trusted or not, or why there is none."""
@@ -108,10 +106,10 @@ class Transport:
     def fetch(self, probe: HttpGet) -> Answer:
         """Fetch one page, redirects not followed, certificate verified."""
         url = httpx.URL(probe.url)
-        addresses = self.names.addresses(url.host)
-        if not addresses:
+        address = self.names.address(url.host)
+        if not address:
             return Unanswered(f"{url.host} n'a pas d'adresse dans le DNS")
-        target = url.copy_with(host=addresses[0])
+        target = url.copy_with(host=address)
         try:
             with (
                 httpx.Client(verify=self.web_context, timeout=CONNECT_SECONDS, trust_env=False) as client,

@@ -4,22 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from packmairie.briques.catalogue import CATALOGUE
 from packmairie.inventory.loader import load_pack
-from packmairie.inventory.vault import Vault
 from packmairie.model.change import PLATEFORME
 from packmairie.model.pack import Pack
 from packmairie.model.preuve import Preuve
 from packmairie.model.probe import Answer, Check, MailRoundTrip, Probe
+from packmairie.operations.asking import ask_all
 from packmairie.operations.desired import select
-from packmairie.operations.probing import Prober
-
-WORKERS = 32
 
 
 @dataclass(frozen=True)
@@ -65,7 +61,6 @@ def status_pack(
     """
     pack = load_pack(folder)
     communes = select(pack, wanted)
-    prober = Prober(pack, Vault(folder))
     names = set(checks)
     chosen = [
         (commune, check)
@@ -73,23 +68,13 @@ def status_pack(
         if (not names or (commune != PLATEFORME and f"{check.brique}.{check.name}" in names))
         and (mail or not any(isinstance(probe, MailRoundTrip) for probe in check.probes))
     ]
+    asked: dict[Probe, str] = {}
+    for commune, check in chosen:
+        for probe in check.probes:
+            asked.setdefault(probe, commune)
     # Mail first: it is the longest, and the rest fits in its shadow.
-    probes = sorted(
-        dict.fromkeys(probe for _commune, check in chosen for probe in check.probes),
-        key=lambda probe: not isinstance(probe, MailRoundTrip),
-    )
-    answers: dict[Probe, Answer] = {}
-    with ThreadPoolExecutor(max_workers=WORKERS) as pool:
-        futures = {pool.submit(prober.ask, probe): probe for probe in probes}
-        try:
-            for done, future in enumerate(as_completed(futures), start=1):
-                answers[futures[future]] = future.result()
-                if on_progress:
-                    on_progress(done, len(futures))
-        except BaseException:
-            # Who interrupts does not wait for what was not asked yet.
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    ordered = dict(sorted(asked.items(), key=lambda one: not isinstance(one[0], MailRoundTrip)))
+    answers = ask_all(pack, folder, ordered, on_progress)
     now = datetime.now(UTC).replace(microsecond=0)
     preuves = tuple(preuve_of(commune, check, answers, now) for commune, check in chosen)
     titles = {check.name: check.title for _commune, check in chosen if check.title}

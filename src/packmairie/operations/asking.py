@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ask probes side by side: by threads of this process, and by more processes when there are many.
+
+Python runs one thread at a time; a territory has tens of thousands of probes, each of which costs milliseconds of it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from multiprocessing.connection import Connection
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+
+from packmairie.inventory.loader import load_pack
+from packmairie.inventory.vault import Vault
+from packmairie.model.change import PLATEFORME
+from packmairie.model.pack import Pack
+from packmairie.model.probe import Answer, Probe, Unanswered
+from packmairie.operations.probing import Prober
+
+THREADS = 32
+MANY = 2000
+"""Past so many probes another process is worth its start, about a second."""
+MOST_PROCESSES = 4
+ENDED = "la vérification s'est arrêtée avant cette réponse"
+
+Found = SimpleQueue[tuple[Probe, Answer]]
+
+
+def ask_all(
+    pack: Pack, folder: Path, probes: Mapping[Probe, str], on_progress: Callable[[int, int], None] | None = None
+) -> dict[Probe, Answer]:
+    """Given probes in the order to ask them, each with its commune (or ``plateforme``), return every answer.
+
+    Those of one commune are asked by one process, which then opens its secrets once. A process that ends before its
+    time leaves its probes without an answer. Raise PackmairieError when the pack lacks what asking needs.
+    """
+    shares = deal(probes, processes_for(len(probes)))
+    threads = max(1, THREADS // len(shares))
+    answers: dict[Probe, Answer] = {}
+    found: Found = SimpleQueue()
+    with Prober(pack, Vault(folder)) as prober, ExitStack() as helpers:
+        for share in shares[1:]:
+            helpers.enter_context(_helper(folder, share, threads, found))
+        with _asking(prober, shares[0], threads, found):
+            for done in range(1, len(probes) + 1):
+                probe, answer = found.get()
+                answers[probe] = answer
+                if on_progress:
+                    on_progress(done, len(probes))
+    return answers
+
+
+def processes_for(probes: int) -> int:
+    """Return how many processes ask so many probes."""
+    return max(1, min(len(os.sched_getaffinity(0)), MOST_PROCESSES, probes // (MANY // 2)) if probes > MANY else 1)
+
+
+def deal(probes: Mapping[Probe, str], processes: int) -> list[list[Probe]]:
+    """Return the probes of each process, in order: those of the platform with the first, the communes in turn."""
+    place = {PLATEFORME: 0}
+    shares: list[list[Probe]] = [[] for _number in range(processes)]
+    for probe, commune in probes.items():
+        shares[place.setdefault(commune, len(place) % processes)].append(probe)
+    return shares
+
+
+@contextmanager
+def _asking(prober: Prober, probes: Sequence[Probe], threads: int, found: Found) -> Iterator[None]:
+    """Ask probes by threads while the block reads their answers."""
+    pool = ThreadPoolExecutor(max_workers=threads)
+    try:
+        for probe in probes:
+            pool.submit(_put, prober, probe, found)
+        yield
+    except BaseException:
+        # Who interrupts does not wait for what was not asked yet.
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
+
+
+def _put(prober: Prober, probe: Probe, found: Found) -> None:
+    found.put((probe, prober.ask(probe)))
+
+
+@contextmanager
+def _helper(folder: Path, probes: Sequence[Probe], threads: int, found: Found) -> Iterator[None]:
+    """Have another process ask probes while the block reads their answers; nothing secret passes between the two."""
+    ours, theirs = _pipe()
+    with ours:
+        with theirs:
+            words = [sys.executable, "-m", __name__, str(theirs.fileno())]
+            process = subprocess.Popen(  # noqa: S603 — this very program
+                words, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL
+            )
+        reader = Thread(target=_read, args=(ours, folder, probes, threads, found), daemon=True)
+        reader.start()
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait()
+            reader.join()
+
+
+def _pipe() -> tuple[Connection, Connection]:
+    from multiprocessing import Pipe  # noqa: PLC0415 — most runs need no other process
+
+    return Pipe()
+
+
+def _read(pipe: Connection, folder: Path, probes: Sequence[Probe], threads: int, found: Found) -> None:
+    missing = dict.fromkeys(range(len(probes)))
+    try:
+        pipe.send((folder, list(probes), threads))
+        while missing:
+            number, answer = pipe.recv()
+            del missing[number]
+            found.put((probes[number], answer))
+    except (OSError, EOFError):
+        for number in missing:
+            found.put((probes[number], Unanswered(ENDED)))
+
+
+def main(descriptor: int) -> int:
+    """Ask, as another process, what the pipe of this descriptor tells; send each answer with its number."""
+    found: Found = SimpleQueue()
+    try:
+        with Connection(descriptor) as pipe:
+            folder, probes, threads = pipe.recv()
+            numbers = {probe: number for number, probe in enumerate(probes)}
+            with Prober(load_pack(folder), Vault(folder)) as prober, _asking(prober, probes, threads, found):
+                for _done in probes:
+                    probe, answer = found.get()
+                    pipe.send((numbers[probe], answer))
+    except (OSError, EOFError, KeyboardInterrupt):
+        # Who asked is gone, or was interrupted: there is nobody to tell.
+        os._exit(1)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1])))
