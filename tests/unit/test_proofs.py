@@ -113,10 +113,19 @@ def test_a_large_wave_is_proven_by_some_of_its_communes(answers: Answers) -> Non
     asked = {code for code, name in answers.asked if name == MAIL}
     assert len(asked) == proofs.PROVEN_AT_ONCE
     assert {codes[0], codes[-1]} <= asked
+    visited = {code for code, name in answers.asked if name == "presence.accueil"}
+    assert len(visited) == proofs.VISITED_AT_ONCE
+    assert {codes[0], codes[-1]} <= visited <= asked
     assert found.sample == tuple(sorted(asked))
     assert {code for code, name in answers.asked if name == DELEGATION} == set(codes)
-    # Small waves are asked whole, and say so by saying nothing.
-    assert prove(answers, *codes[:10]).sample == ()
+
+
+@pytest.mark.parametrize("number", [2, 19, 20])
+def test_a_small_wave_is_asked_whole_and_says_so_by_saying_nothing(answers: Answers, number: int) -> None:
+    codes = territory(answers)[:number]
+    assert prove(answers, *codes).sample == ()
+    for name in (MAIL, "presence.accueil"):
+        assert {code for code, asked in answers.asked if asked == name} == set(codes)
 
 
 def test_a_fault_of_the_sample_is_not_lost_to_another_choice(answers: Answers) -> None:
@@ -143,6 +152,13 @@ def test_what_nobody_counts_is_asked_of_all(answers: Answers) -> None:
     answers.pack = answers.pack.model_copy(update={"file": file.model_copy(update={"deploiement": policy})})
     prove(answers, *codes)
     assert {code for code, name in answers.asked if name == "dns.signature"} == set(codes)
+
+
+def test_a_site_that_fails_is_asked_again_and_stays_a_fault(answers: Answers) -> None:
+    codes = territory(answers)
+    answers.states[codes[-1], "presence.accueil"] = [State.NON_CONFORME]
+    assert [fault.commune for fault in prove(answers, *codes).faults] == [codes[-1]]
+    assert answers.asked.count((codes[-1], "presence.accueil")) > 1
 
 
 def test_a_fault_in_the_sample_is_its_commune_s(answers: Answers) -> None:

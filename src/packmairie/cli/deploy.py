@@ -18,6 +18,7 @@ from packmairie.model.deployment import Outcome
 from packmairie.model.problem import ExitCode, fail
 from packmairie.operations.deploy import RUNS_FOLDER, DeployResult, Options, deploy_pack, tasks_of_last_run
 from packmairie.operations.plan import failure_problems
+from packmairie.operations.proofs import VISITED_AT_ONCE
 from packmairie.operations.saved_plan import read_plan
 from packmairie.reports.status_report import names_of
 from packmairie.reports.wording import commune_label, count
@@ -95,8 +96,8 @@ def deploy(  # noqa: PLR0917 — Typer gives its parameters by position
         console.note(f"Non prouvées, leur nom ne mène pas encore ici : {', '.join(result.beyond[:LISTED])}")
     if result.sample:
         console.note(
-            f"Plus de vingt communes dans une vague : {len(result.sample)} la prouvent par un message et une visite"
-            " → « packmairie status » les vérifie toutes"
+            f"Grande vague : prouvée par {len(result.sample)} messages et {VISITED_AT_ONCE} visites, à intervalles"
+            " réguliers → « packmairie status » vérifie toutes les communes"
         )
     if not result.succeeded:
         if any(outcome in (Outcome.WAITING, Outcome.UNPROVEN) for outcome in result.outcomes.values()):
