@@ -8,7 +8,8 @@ make), at the addresses of the lab: a copy of inventories/demo without contenu/,
 ``deploiement:`` (its waves are the usual ones), then ``packmairie inventory add --all-eligible`` and ``packmairie
 inventory secrets``. It is not changed: each size works on a copy that holds the first communes, on a
 platform with a fresh disk; then the next communes are added one by one, by ``plan``, ``deploy`` and its proofs, while
-ports 25 and 587 are opened without a pause. With ``--reference N …`` an ordinary playbook then lays the files of N of
+ports 25 and 587 are opened without a pause. Then the certificates are laid that would take days to order (see
+``certificates.py``), and everything is asked. With ``--reference N …`` an ordinary playbook then lays the files of N of
 the same communes on the same host, looping over them with ``file`` and ``copy``, a first time and again: its files are
 rendered beforehand, no service is followed and no zone published, so that it does less than what it is compared with.
 
@@ -32,10 +33,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from certificates import lay_certificates
+
 from packmairie.inventory.loader import load_pack
 from packmairie.lab import Delegation, Lab
 from packmairie.model.pack import Pack
 from packmairie.operations.desired import offline_secrets, trees
+from packmairie.operations.status import checks_of, status_pack
 
 ROOT = Path(__file__).resolve().parents[1]
 BINARIES = Path(sys.executable).parent
@@ -147,8 +151,21 @@ def measure(lab: Lab, source: Path, size: int, runs: int, scratch: Path) -> None
     spread("one commune more: deployment and its proofs", deployments)
     spread("one commune more: all", [a + b for a, b in zip(plans, deployments, strict=True)])
     print(f"  mail meanwhile: {len(served)} connections, {served.count(False)} not served", flush=True)
+    # What packmairie and Caddy would take days to order, within the limits of authorities.
+    print(f"  certificates laid for {lay_certificates(lab, HOSTS[0])} names", flush=True)
+    spread("status, neither webmail nor mail round trip", [status_without_webmail(folder)])
     spread("status, all checks but the mail round trip", [packmairie("status", "--skip-mail", codes=(0, 4, 5))])
     spread("status, with it", [packmairie("status", codes=(0, 4, 5))])
+
+
+def status_without_webmail(folder: Path) -> float:
+    """Ask every check of the communes that neither sends a message nor logs in to the webmail; return the seconds."""
+    pack = load_pack(folder)
+    checks = checks_of(pack, [commune.insee for commune in pack.communes])
+    names = {f"{check.brique}.{check.name}" for _commune, check in checks} - {"presence.webmail"}
+    started = time.monotonic()
+    status_pack(folder, checks=names, mail=False)
+    return time.monotonic() - started
 
 
 def reference(lab: Lab, source: Path, numbers: Sequence[int], scratch: Path) -> None:
