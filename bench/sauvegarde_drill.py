@@ -23,7 +23,8 @@ from pathlib import Path
 
 from packmairie.engines.restic import Restic
 from packmairie.engines.restic_bridge import Repository
-from packmairie.engines.s3 import BucketWish, Store, bucket_gaps, close_gaps
+from packmairie.engines.s3 import Store
+from packmairie.engines.s3_buckets import BucketWish, bring_bucket
 from packmairie.lab.own_store import own_store
 from packmairie.operations.sauvegarde_proof import PARALLEL, drill_source
 from packmairie.sauvegarde_hote.manifest import take, to_text
@@ -36,7 +37,7 @@ RETENTION_DAYS = 35
 def make_bucket(store: Store, bucket: str) -> None:
     """Make a locked bucket."""
     wish = BucketWish(bucket, True, RETENTION_DAYS)
-    close_gaps(store, wish, bucket_gaps(store, wish))
+    bring_bucket(store, wish)
 
 
 def copy(store: Store, model: str, bucket: str) -> None:

@@ -16,7 +16,8 @@ from ceph_gateway import CephGateway, missing, started
 
 from packmairie.engines.restic import Restic
 from packmairie.engines.restic_bridge import Repository
-from packmairie.engines.s3 import BucketWish, Store, bucket_gaps, close_gaps, default_lock, try_abilities, try_lock
+from packmairie.engines.s3 import Store
+from packmairie.engines.s3_buckets import BucketWish, bring_bucket, bucket_gaps, default_lock, try_abilities, try_lock
 
 BUCKET, PASSWORD = "essai-62708", "mot-de-passe-d-essai"
 
@@ -47,7 +48,7 @@ def store(ceph: CephGateway) -> Store:
 def bucket(store: Store) -> BucketWish:
     """A commune's bucket, made as the brique wishes it."""
     wish = BucketWish(BUCKET, True, 35)
-    close_gaps(store, wish, bucket_gaps(store, wish))
+    bring_bucket(store, wish)
     return wish
 
 
@@ -94,7 +95,7 @@ def test_versions_expire_after_their_days_and_never_under_a_lock(ceph: CephGatew
     names = {"essai-expire": False, "essai-verrouille": True}
     for name, locked in names.items():
         wish = BucketWish(name, locked, 1)
-        close_gaps(store, wish, bucket_gaps(store, wish))
+        bring_bucket(store, wish)
         for number in range(3):
             store.client.put_object(Bucket=name, Key="objet", Body=b"%d" % number)
 

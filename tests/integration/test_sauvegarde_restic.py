@@ -22,7 +22,7 @@ from s3_double import Client, store
 
 from packmairie.engines.restic import Restic
 from packmairie.engines.restic_bridge import Repository, bridge
-from packmairie.engines.s3 import BucketWish, bucket_gaps, close_gaps
+from packmairie.engines.s3_buckets import BucketWish, bring_bucket
 from packmairie.model.pack import PolitiqueSauvegarde
 from packmairie.model.sauvegarde import Repository as Wished
 from packmairie.operations import sauvegarde_planned as planned
@@ -46,7 +46,7 @@ class Place:
         self.client = Client()
         self.store = store(self.client)
         wish = BucketWish("b", True, 35)
-        close_gaps(self.store, wish, bucket_gaps(self.store, wish))
+        bring_bucket(self.store, wish)
         self.open(writable=True).must(["init"])
 
     def open(self, moment: Any = None, *, writable: bool = False, password: str = PASSWORD) -> Restic:

@@ -20,7 +20,8 @@ from core_samples import commune
 from test_sauvegarde_brique import sample
 
 from packmairie.briques.sauvegarde import PLANNED_KEY, Sauvegarde
-from packmairie.engines.s3 import BucketWish, Store, bucket_gaps, bucket_policy, close_gaps, lifecycle
+from packmairie.engines.s3 import Store
+from packmairie.engines.s3_buckets import BucketWish, bring_bucket, bucket_gaps, bucket_policy, lifecycle
 from packmairie.lab.own_store import OwnStore, own_store
 from packmairie.model.problem import PackmairieError
 from packmairie.operations.desired import offline_secrets
@@ -57,7 +58,7 @@ def test_the_platforms_key_adds_hides_and_locks_longer_and_destroys_nothing(
     opened: OwnStore, bucket: BucketWish
 ) -> None:
     store, name = opened.store, bucket.name
-    close_gaps(store, bucket, bucket_gaps(store, bucket))
+    bring_bucket(store, bucket)
     assert bucket_gaps(store, bucket) == []
     version = store.client.put_object(Bucket=name, Key="plateforme/data/x", Body=b"x")["VersionId"]
     where = {"Bucket": name, "Key": "plateforme/data/x", "VersionId": version}
@@ -100,7 +101,7 @@ def test_the_platforms_key_adds_hides_and_locks_longer_and_destroys_nothing(
 
 def test_the_platforms_key_destroys_no_version_that_is_not_locked_either(opened: OwnStore, bucket: BucketWish) -> None:
     wish = BucketWish("sans-verrou", False, 1, bucket.users, bucket.keepers)
-    close_gaps(opened.store, wish, bucket_gaps(opened.store, wish))
+    bring_bucket(opened.store, wish)
     version = opened.store.client.put_object(Bucket=wish.name, Key="plateforme/x", Body=b"x")["VersionId"]
     planned = Store(opened.store.address, KEY)
     with pytest.raises(ClientError):
@@ -120,7 +121,7 @@ def test_hidden_versions_go_away_once_nothing_locks_them(opened: OwnStore, tmp_p
     rules = {"ouvert": by_number, "tenu": by_number, "recent": {"NoncurrentDays": 1}}
     for name, rule in rules.items():
         wish = BucketWish(f"cycle-{name}", name == "tenu", 1)
-        close_gaps(store, wish, bucket_gaps(store, wish))
+        bring_bucket(store, wish)
         store.client.put_bucket_lifecycle_configuration(
             Bucket=wish.name,
             LifecycleConfiguration={

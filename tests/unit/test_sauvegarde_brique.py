@@ -22,7 +22,7 @@ from packmairie.briques.sauvegarde import (
     planned_hosts,
     repositories,
 )
-from packmairie.engines.s3 import bucket_policy
+from packmairie.engines.s3_buckets import bucket_policy
 from packmairie.model.commune import Commune
 from packmairie.model.pack import Pack
 from packmairie.model.secret import placeholder

@@ -10,7 +10,8 @@ from botocore.exceptions import ClientError
 from s3_double import Client, store
 
 from packmairie.engines.restic_bridge import view_as_of
-from packmairie.engines.s3 import PROOF_KEY, BucketWish, bucket_gaps, close_gaps, try_abilities, try_lock
+from packmairie.engines.s3 import PROOF_KEY
+from packmairie.engines.s3_buckets import BucketWish, bring_bucket, bucket_gaps, close_gaps, try_abilities, try_lock
 from packmairie.operations.sauvegarde_upkeep import extend_locks, remove_expired, renew_proof
 
 WISH = BucketWish("b", True, 35, ("62708-plateforme",))
@@ -20,7 +21,7 @@ WISH = BucketWish("b", True, 35, ("62708-plateforme",))
 def client() -> Client:
     made = Client()
     opened = store(made)
-    close_gaps(opened, WISH, bucket_gaps(opened, WISH))
+    bring_bucket(opened, WISH)
     return made
 
 

@@ -13,7 +13,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from packmairie.briques.sauvegarde import MAINTENANCE_KEY, endpoint, has_store
 from packmairie.briques.sauvegarde_checks import moment_of
 from packmairie.engines.names import Names
-from packmairie.engines.s3 import Store, StoreAddress, default_lock, explain, try_abilities, try_lock
+from packmairie.engines.s3 import Store, StoreAddress, explain
+from packmairie.engines.s3_buckets import default_lock, try_abilities, try_lock
 from packmairie.inventory.vault import Vault
 from packmairie.model.change import PLATEFORME
 from packmairie.model.pack import Pack
