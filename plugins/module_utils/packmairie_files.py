@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import grp
 import os
 import pwd
@@ -11,6 +12,18 @@ import stat
 import tempfile
 
 TEMPORARY_PREFIX = ".packmairie-tree-"
+REASONS = {
+    errno.ENOSPC: "le disque est plein",
+    errno.EDQUOT: "le quota de disque est atteint",
+    errno.EROFS: "le disque est en lecture seule",
+    errno.EACCES: "accès refusé",
+    errno.EIO: "le disque ne lit ou n'écrit plus",
+}
+
+
+def reason_of(error):
+    """Return in French why the system refused to read or write."""
+    return REASONS.get(error.errno) or error.strerror or str(error)
 
 
 def read(path):
@@ -60,6 +73,25 @@ def make_folder(path):
         os.mkdir(path, 0o755)
 
 
+def write_beside(path, content, settle=None):
+    """Write a new file beside its destination, synced; return its temporary path. A failure leaves nothing.
+
+    ``settle`` is called with that path, to give it the owner and rights of the destination.
+    """
+    descriptor, temporary = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=os.path.dirname(path))
+    try:
+        with os.fdopen(descriptor, "wb") as handle:
+            handle.write(content)
+            handle.flush()
+            os.fsync(handle.fileno())
+        if settle:
+            settle(temporary)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    return temporary
+
+
 def snapshot(path):
     """Return (content, mode, uid, gid) of a file, the target of a link, or None when there is neither."""
     if os.path.islink(path):
@@ -84,10 +116,7 @@ def restore(before):
             os.symlink(known, path)
             continue
         content, mode, uid, gid = known
-        descriptor, temporary = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=os.path.dirname(path))
-        with os.fdopen(descriptor, "wb") as handle:
-            handle.write(content)
-            os.fsync(handle.fileno())
+        temporary = write_beside(path, content)
         os.chown(temporary, uid, gid)
         os.chmod(temporary, mode)
         os.replace(temporary, path)

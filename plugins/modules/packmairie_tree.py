@@ -87,89 +87,38 @@ import json
 import os
 import re
 import shlex
-import tempfile
 import zlib
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.packmairie_comparison import TreeComparison
 from ansible.module_utils.packmairie_files import (
     TEMPORARY_PREFIX,
-    attributes_differ,
     make_folder,
     owner_ids,
     read,
+    reason_of,
     restore,
     snapshot,
     sync_folder,
+    write_beside,
 )
 from ansible.module_utils.packmairie_parts import (
     PLATFORM_PART,
     SECRET_TEXT,
     describe,
     describe_bytes,
-    digest,
-    digest_of_bytes,
     join_parts,
     split_parts,
 )
 
-STATE_FOLDER = "/var/lib/packmairie/trees"
 
-
-class TreeRun:
+class TreeRun(TreeComparison):
     """One comparison, and one application, of a tree."""
 
     def __init__(self, module):
-        self.module = module
-        self.params = module.params
-        self.files = {wish["path"]: wish for wish in self.params["files"]}
-        self.state_path = os.path.join(STATE_FOLDER, self.params["tree"] + ".json")
+        super().__init__(module)
         self.changes = []
         self.diffs = []
-        self.wanted = []
-        self.attributes_only = []
-
-    def owned_before(self):
-        """Return {path: commune} of what this tree owned after its last run."""
-        content = read(self.state_path)
-        if content is None:
-            return {}
-        try:
-            return json.loads(content)["owned"]
-        except (ValueError, KeyError):
-            self.module.warn("l'état de l'arbre {} est illisible, il est refait".format(self.params["tree"]))
-            return {}
-
-    def selected(self, commune):
-        """Tell whether this run is about this commune (the platform's own files always are)."""
-        return not self.params["communes"] or commune in (None, PLATFORM_PART) or commune in self.params["communes"]
-
-    def compare(self):
-        """Find the files whose content or attributes differ, part by part for shared files."""
-        for path, wish in self.files.items():
-            current = read(path)
-            if not wish["shared"] and not self.selected(wish["parts"][0].get("commune")):
-                continue
-            if current is not None and wish["once"]:
-                continue
-            if current is None or os.path.islink(path) or self.content_differs(wish, current):
-                self.wanted.append(path)
-            elif attributes_differ(path, wish):
-                self.attributes_only.append(path)
-
-    def content_differs(self, wish, current):
-        """Compare the digests of the parts that this run is about."""
-        if wish.get("binary"):
-            return digest_of_bytes(current) != wish["parts"][0]["sha256"]
-        try:
-            text = current.decode("utf-8")
-        except UnicodeDecodeError:
-            return True
-        if not wish["shared"]:
-            return digest(text) != wish["parts"][0]["sha256"]
-        old = {name: digest(content) for name, content in split_parts(text).items()}
-        new = {part.get("commune") or PLATFORM_PART: part["sha256"] for part in wish["parts"]}
-        names = [name for name in {**old, **new} if self.selected(name)]
-        return any(old.get(name) != new.get(name) for name in names)
 
     def assemble(self, wish):
         """Return what to write: the wished parts, and the host's own for communes not selected."""
@@ -189,47 +138,6 @@ class TreeRun:
         current = split_parts((read(wish["path"]) or b"").decode("utf-8", "replace"))
         kept = {name: text for name, text in current.items() if name is not None and not self.selected(name)}
         return join_parts({**kept, **contents})
-
-    def leftovers(self):
-        """Return {path: commune} of the files to remove: owned before, or standing in an exclusive folder.
-
-        A run about some communes carries nothing of the others: it removes only what those that it is about owned.
-        """
-        owned = self.owned_before()
-        if self.params["communes"]:
-            return {
-                path: commune
-                for path, commune in sorted(owned.items())
-                if commune in self.params["communes"] and path not in self.files and os.path.lexists(path)
-            }
-        gone = {path: commune for path, commune in owned.items() if path not in self.files and os.path.lexists(path)}
-        for folder in self.params["exclusive"]:
-            for parent, folders, names in os.walk(folder):
-                links = [name for name in folders if os.path.islink(os.path.join(parent, name))]
-                for name in [*names, *links]:
-                    path = os.path.join(parent, name)
-                    if path not in self.files and not name.startswith(TEMPORARY_PREFIX):
-                        gone[path] = owned.get(path)
-        return {path: gone[path] for path in sorted(gone)}
-
-    def leaving(self, leftovers):
-        """Return the communes of which a file or a part stands here and is no longer wished."""
-        found = {commune for commune in leftovers.values() if commune}
-        for path in self.wanted:
-            wish = self.files[path]
-            if wish["shared"]:
-                present = split_parts((read(path) or b"").decode("utf-8", "replace"))
-                wished = {part.get("commune") for part in wish["parts"]}
-                found |= {name for name in present if name and name not in wished and self.selected(name)}
-        return sorted(found - {PLATFORM_PART})
-
-    def folders_to_mend(self):
-        """Return the wished directories that are absent or have other attributes."""
-        return [
-            wish
-            for wish in self.params["directories"]
-            if not os.path.isdir(wish["path"]) or attributes_differ(wish["path"], wish)
-        ]
 
     def record(self, path, after):
         """Note the changes of one file, with a diff unless it is secret."""
@@ -267,19 +175,12 @@ class TreeRun:
         """Write a new file beside its destination, synced, with its final attributes; return the temporary path."""
         if os.path.isdir(path) and not os.path.islink(path):
             self.module.fail_json(msg=f"{path} : un dossier occupe la place de ce fichier, rien n'a été remplacé")
-        folder = os.path.dirname(path)
-        make_folder(folder)
-        descriptor, temporary = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=folder)
-        with os.fdopen(descriptor, "wb") as handle:
-            handle.write(text if isinstance(text, bytes) else text.encode("utf-8"))
-            handle.flush()
-            os.fsync(handle.fileno())
+        make_folder(os.path.dirname(path))
+        content = text if isinstance(text, bytes) else text.encode("utf-8")
         try:
-            self.set_attributes(temporary, self.files[path])
-        except BaseException:
-            os.unlink(temporary)
-            raise
-        return temporary
+            return write_beside(path, content, lambda temporary: self.set_attributes(temporary, self.files[path]))
+        except OSError as error:
+            self.module.fail_json(msg=f"rien n'a été remplacé ; {path} : {reason_of(error)}")
 
     def check(self, path, temporary):
         """Return the reason why the validation command refuses a staged file, or None."""
@@ -348,12 +249,8 @@ class TreeRun:
         content = json.dumps({"owned": owned}, indent=0, sort_keys=True).encode()
         if read(self.state_path) == content:
             return
-        make_folder(STATE_FOLDER)
-        descriptor, temporary = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=STATE_FOLDER)
-        with os.fdopen(descriptor, "wb") as handle:
-            handle.write(content)
-            os.fsync(handle.fileno())
-        os.replace(temporary, self.state_path)
+        make_folder(os.path.dirname(self.state_path))
+        os.replace(write_beside(self.state_path, content), self.state_path)
 
     def stale_temporaries(self):
         """Return what an interrupted run left beside the wished files."""
@@ -436,7 +333,11 @@ def main():
     )
     if not re.fullmatch(r"[a-z][a-z0-9_-]*", module.params["tree"]):
         module.fail_json(msg="nom d'arbre invalide : {}".format(module.params["tree"]))
-    module.exit_json(**TreeRun(module).run())
+    try:
+        result = TreeRun(module).run()
+    except OSError as error:
+        module.fail_json(msg="arbre {} : {} : {}".format(module.params["tree"], error.filename, reason_of(error)))
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

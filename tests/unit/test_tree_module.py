@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import getpass
 import grp
 import hashlib
@@ -20,6 +21,7 @@ from ansible.module_utils.testing import patch_module_args
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from packmairie.engines.first_look import LIBRARIES
 from packmairie.model.tree import Part, TreeFile
 
 SOURCE = Path(__file__).parents[2] / "plugins/modules/packmairie_tree.py"
@@ -38,9 +40,10 @@ def load(name: str, path: Path):
     return module
 
 
-for companion in sorted((SOURCE.parents[1] / "module_utils").glob("*.py")):
-    load(f"ansible.module_utils.{companion.stem}", companion)
+for companion in LIBRARIES:
+    load(f"ansible.module_utils.{companion}", SOURCE.parents[1] / f"module_utils/{companion}.py")
 MODULE = load("packmairie_tree", SOURCE)
+COMPARISON = sys.modules["ansible.module_utils.packmairie_comparison"]
 TEXT_OF_PARTS = sys.modules["ansible.module_utils.packmairie_parts"]
 
 
@@ -97,7 +100,7 @@ def sent(file: TreeFile) -> dict[str, Any]:
 
 @pytest.fixture
 def host(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(MODULE, "STATE_FOLDER", str(tmp_path / "var/lib/packmairie/trees"))
+    monkeypatch.setattr(COMPARISON, "STATE_FOLDER", str(tmp_path / "var/lib/packmairie/trees"))
     made = Host(tmp_path, capsys)
     monkeypatch.setattr(
         MODULE.AnsibleModule, "log", lambda _self, message, log_args=None: made.log.append(str(message))
@@ -260,7 +263,7 @@ class TestSelection:
         folder = [str(host.etc)]
         host.run(mine, theirs, platform, shared, exclusive=folder)
         assert host.told(mine, communes=["62708"], exclusive=folder) == []
-        state = Path(MODULE.STATE_FOLDER) / "essai.json"
+        state = Path(COMPARISON.STATE_FOLDER) / "essai.json"
         assert set(json.loads(state.read_text())["owned"].values()) == {"62708", "62633", None}
         state.unlink()
         assert host.told(mine, communes=["62708"], exclusive=folder) == []
@@ -412,6 +415,23 @@ class TestFailure:
             MODULE.main()
         return json.loads(host.capsys.readouterr().out)
 
+    def test_a_full_disk_replaces_nothing_and_is_told_in_french(self, host, monkeypatch):
+        host.run(*self.state(host))
+        before = host.snapshot()
+        real = os.fsync
+        written = iter(range(9))
+
+        def full(descriptor):
+            if next(written) == 1:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            real(descriptor)
+
+        monkeypatch.setattr(os, "fsync", full)
+        result = host.run(host.file("x", ("62708", "autre\n")), host.file("y", ("62633", "autre\n")))
+        assert result["failed"]
+        assert result["msg"] == f"rien n'a été remplacé ; {host.etc / 'y'} : le disque est plein"
+        assert host.snapshot() == before
+
     def test_a_user_that_does_not_exist_is_named(self, host):
         before = host.snapshot()
         result = host.run(host.file("x", (None, "un\n"), owner="inconnu-au-bataillon"))
@@ -435,7 +455,7 @@ class TestFailure:
 
     def test_an_unreadable_state_is_made_again(self, host):
         host.run(host.file("x", (None, "un\n")))
-        state = Path(MODULE.STATE_FOLDER) / "essai.json"
+        state = Path(COMPARISON.STATE_FOLDER) / "essai.json"
         state.write_text("{")
         assert host.told(host.file("x", (None, "deux\n"))) == [("update", "x", None)]
         assert json.loads(state.read_text())["owned"] == {str(host.etc / "x"): None}

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 MARK = "packmairie-premier-regard:"
-LIBRARIES = ("packmairie_files", "packmairie_parts")
+LIBRARIES = ("packmairie_files", "packmairie_parts", "packmairie_comparison")
 """Our own ``module_utils``, in the order in which they need one another."""
 RUNNER = """
 import json, subprocess, sys, types
