@@ -4,10 +4,10 @@
     .venv/bin/python bench/switches.py --pack FOLDER [--runs 3] [--mitogen FOLDER]
 
 FOLDER is a pack that is deployed on the lab, with the aliases of two communes to change. Each switch is measured
-alone against all off, by plain ``ansible-playbook``: nothing to change, then an alias of two communes that comes, then
-goes; the hash of the platform is taken in both states and must be that of all off. ``--mitogen`` is where mitogen
-is installed (pip install --target FOLDER mitogen); it is an opt-in accelerator, which nothing here needs.
-Needs root.
+alone against all off, by plain ``ansible-playbook``: nothing to change, then an alias of two communes that comes or
+goes (both with all off); the hash of the platform is taken in either state and must be that of all off. ``--mitogen``
+is where mitogen is installed (pip install --target FOLDER mitogen); it is an opt-in accelerator, which nothing here
+needs. Needs root.
 """
 
 from __future__ import annotations
@@ -104,21 +104,23 @@ def main() -> int:
     texts = {path: path.read_text(encoding="utf-8") for path in candidates}
     files = {path: text for path, text in texts.items() if "    mairie: [contact]\n" in text}
     wished: dict[bool, str] = {}
-    same = True
+    same, on = True, False
     scratch = options.pack.parent
     try:
         for name, settings in switches.items():
             nothing = [play(options.pack, settings, scratch) for _ in range(options.runs)]
             changes = []
-            for on in (True, False):
+            # With all off the change comes and goes; each other switch then undoes what the one before it did.
+            for _turn in range(1 if wished else 2):
+                on = not on
                 turn(files, on)
-                changes.append(play(options.pack, settings, scratch))
+                changes.append(f"{play(options.pack, settings, scratch):.1f}")
                 found = state(lab)
                 same &= wished.setdefault(on, found) == found
             told = " – ".join(f"{one:.1f}" for one in (min(nothing), statistics.median(nothing), max(nothing)))
             print(
-                f"{name:<24} nothing to change {told} s; {len(files)} communes changed {changes[0]:.1f}, back"
-                f" {changes[1]:.1f} s; same state {same}   (load {os.getloadavg()[0]:.1f})",
+                f"{name:<24} nothing to change {told} s; {len(files)} communes changed {', '.join(changes)} s;"
+                f" same state {same}   (load {os.getloadavg()[0]:.1f})",
                 flush=True,
             )
     finally:
