@@ -204,6 +204,20 @@ class TestRunner:
         assert failure.task == "Poser les cartes"
         assert "secrets absents" in failure.reason
 
+    def test_what_changes_is_told_however_long_it_is(self, tmp_path, demo):
+        """As for the boxes of nine hundred communes: ansible-runner empties results of over 700,000 characters."""
+        play = f"""\
+- hosts: messagerie
+  gather_facts: false
+  tasks:
+    - name: Parler longtemps
+      ansible.builtin.command: {sys.executable} -c "print('x' * 800_000)"
+      check_mode: false
+"""
+        result, _ = self.run(tmp_path, demo, play)
+        assert result.succeeded, result.failures
+        assert [change.what for change in result.changes] == ["Parler longtemps"]
+
     def test_failures_ignored_censored_and_told(self, tmp_path, demo):
         (tmp_path / "secret").write_text(CANARY)
         play = f"""\

@@ -12,6 +12,7 @@ import pytest
 
 from packmairie.engines.ansible import (
     UNCENSORED,
+    UNTOLD,
     Failure,
     RunResult,
     Step,
@@ -100,6 +101,12 @@ class TestEvents:
     def test_an_event_without_data_breaks_nothing(self, odd):
         told(odd)
 
+    def test_a_result_that_was_lost_is_not_taken_for_no_change(self):
+        """ansible-runner empties results that it finds too long."""
+        result = told(event("runner_on_ok", {}))
+        assert [failure.reason for failure in result.failures] == [UNTOLD]
+        assert not result.succeeded
+
     def test_what_is_censored_stays_so(self):
         answer = {"censored": "the output has been hidden", "changed": True}
         (change,) = told(event("runner_on_ok", answer)).changes
@@ -156,7 +163,7 @@ class TestRun:
         assert outcomes(CODES, [], result) == dict.fromkeys(CODES, Outcome.FAILED)
 
     def test_each_commune_has_its_outcome(self):
-        result = told(event("runner_on_ok"))
+        result = told(event("runner_on_ok", {"changed": False}))
         changes = [
             Change("62708", "dns", "essai.fr", Action.CREATE, "@ MX"),
             Change(PLATEFORME, "socle", "plateforme", Action.UPDATE, "x"),

@@ -19,6 +19,9 @@ from packmairie.model.problem import fail
 
 PROJECT_VARIABLE = "PACKMAIRIE_PROJECT"
 UNCENSORED = "(contenu masqué)"
+UNTOLD = "n'a pas dit ce qui a changé : rien ne permet de le croire inchangé"
+ANY_LENGTH = 2**62
+"""More characters than any result has."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,8 @@ def run_playbook(
             "ANSIBLE_NOCOLOR": "1",
             # ansible-runner adds its own folder to this one, and would otherwise put it in the place of ours.
             "ANSIBLE_CALLBACK_PLUGINS": str(project / "plugins" / "callback"),
+            # It empties longer results, and with them the changes of a whole territory.
+            "MAX_EVENT_RES": str(ANY_LENGTH),
             "PACKMAIRIE_PARENT": str(os.getpid()),
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path.endswith("src")),
         },
@@ -155,6 +160,8 @@ def read_event(event: Mapping[str, Any], result: RunResult) -> Step | None:
             Failure(host, task, str(entry["reason"]), commune=str(entry["commune"]))
             for entry in answer.get("commune_failures") or []
         ]
+        if "changed" not in answer and "censored" not in answer:
+            result.failures.append(Failure(host, task, UNTOLD))
         if answer.get("changed"):
             result.changes += changes_of(role, task, host, answer)
     elif kind == "runner_on_failed" and not data.get("ignore_errors"):
