@@ -127,7 +127,8 @@ def test_a_relay_that_is_closed_leaves_no_thread(echo: int) -> None:
     for thread in threading.enumerate():
         if thread.daemon and "_relay" in thread.name:
             thread.join(5)
-    assert threading.active_count() == before
+    # Those of earlier tests may have ended meanwhile.
+    assert threading.active_count() <= before
 
 
 def test_a_relay_carries_where_a_thousand_files_are_open(echo: int) -> None:
