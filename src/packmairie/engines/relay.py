@@ -96,14 +96,15 @@ def splice(one: socket.socket, other: socket.socket) -> None:
         end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     # Not select(): a process that asks a whole territory has more files open than it can name.
     with selectors.DefaultSelector() as ready:
-        ready.register(one, selectors.EVENT_READ, other)
-        ready.register(other, selectors.EVENT_READ, one)
+        ready.register(one, selectors.EVENT_READ, (one, other))
+        ready.register(other, selectors.EVENT_READ, (other, one))
         while found := ready.select(IDLE_SECONDS):
             for key, _events in found:
+                source, sink = key.data
                 try:
-                    data = key.fileobj.recv(CHUNK)  # type: ignore[union-attr]
+                    data = source.recv(CHUNK)
                     if not data:
                         return
-                    key.data.sendall(data)
+                    sink.sendall(data)
                 except OSError:
                     return

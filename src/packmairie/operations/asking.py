@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
@@ -93,7 +94,7 @@ def _put(prober: Prober, probe: Probe, found: Found) -> None:
 @contextmanager
 def _helper(folder: Path, probes: Sequence[Probe], threads: int, found: Found) -> Iterator[None]:
     """Have another process ask probes while the block reads their answers; nothing secret passes between the two."""
-    ours, theirs = _pipe()
+    ours, theirs = Pipe()
     with ours:
         with theirs:
             words = [sys.executable, "-m", __name__, str(theirs.fileno())]
@@ -108,12 +109,6 @@ def _helper(folder: Path, probes: Sequence[Probe], threads: int, found: Found) -
             process.terminate()
             process.wait()
             reader.join()
-
-
-def _pipe() -> tuple[Connection, Connection]:
-    from multiprocessing import Pipe  # noqa: PLC0415 — most runs need no other process
-
-    return Pipe()
 
 
 def _read(pipe: Connection, folder: Path, probes: Sequence[Probe], threads: int, found: Found) -> None:
