@@ -8,18 +8,15 @@ its platform is made anew. PACKMAIRIE_KEEP_LAB=1 leaves it running at the end.
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from separate import separate_lab, share_packages
-from stages import FINGERPRINT, LIVING, ROOT, Deployment, Rehearsal, Told
+from stages import FINGERPRINT, LIVING, ROOT, Deployment, Rehearsal, Told, move_to, told_by
 
 from packmairie.inventory.loader import load_pack
 from packmairie.inventory.vault import Vault
@@ -28,10 +25,7 @@ from packmairie.lab.rehearsal import play_cell, play_registrar
 from packmairie.model.pack import Pack
 from shares import SECOND, share_of
 
-COMMAND_SECONDS = 1500
 SHARE = pytest.StashKey[str]()
-DEMO_HOSTS = {"plateforme": 10, "stockage": 11, "monde": 20}
-"""Where the demonstration pack expects the hosts of the usual lab, in 10.59.62.0/24."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -70,11 +64,7 @@ def pack_folder(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the demonstration pack, with secrets of its own, at the addresses of the lab in use."""
     folder = tmp_path_factory.mktemp("pack") / "demo"
     shutil.copytree(ROOT / "inventories" / "demo", folder, ignore=shutil.ignore_patterns("secrets", ".vault-password"))
-    settings = folder / "pack.yml"
-    text = settings.read_text(encoding="utf-8").replace("/var/lib/packmairie-lab/", f"{lab.paths.state}/")
-    for name, offset in DEMO_HOSTS.items():
-        text = re.sub(rf"10\.59\.62\.{offset}\b", str(lab.host(name).address), text)
-    settings.write_text(text, encoding="utf-8")
+    move_to(lab, folder)
     return folder
 
 
@@ -87,21 +77,7 @@ def runs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def packmairie(pack_folder: Path) -> Callable[..., Told]:
     """Run the command line as a technician does, on the tests' own pack."""
-
-    def run(*arguments: str) -> Told:
-        started = time.monotonic()
-        result = subprocess.run(
-            [Path(sys.executable).parent / "packmairie", *arguments],
-            cwd=ROOT,
-            env=os.environ | {"PACKMAIRIE_PACK": str(pack_folder), "NO_COLOR": "1"},
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_SECONDS,
-            check=False,
-        )
-        return Told(result.returncode, result.stdout, result.stderr, time.monotonic() - started)
-
-    return run
+    return partial(told_by, pack_folder)
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ NETWORKS = {
     "essai": Network("pmlab1", ipaddress.IPv4Network("10.59.63.0/24")),
     "voisin": Network("pmlab2", ipaddress.IPv4Network("10.59.64.0/24")),
     "atelier": Network("pmlab6", ipaddress.IPv4Network("10.59.72.0/24")),
+    "repreneur": Network("pmlab7", ipaddress.IPv4Network("10.59.74.0/24")),
 }
 
 

@@ -3,8 +3,15 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from packmairie.lab import Lab
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,6 +31,9 @@ FINGERPRINT = (
     "find / -xdev $skip \\( -type f -o -type l \\) -printf '%p %m %u %g %l\\n' -exec sha256sum {{}} + 2>/dev/null"
     " | sort | sha256sum"
 )
+COMMAND_SECONDS = 1500
+DEMO_HOSTS = {"plateforme": 10, "stockage": 11, "monde": 20}
+"""Where the demonstration pack expects the hosts of the usual lab, in 10.59.62.0/24."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +44,30 @@ class Told:
     out: str
     err: str
     seconds: float
+
+
+def told_by(folder: Path, *arguments: str) -> Told:
+    """Run the command line on a pack, as a technician does."""
+    started = time.monotonic()
+    result = subprocess.run(
+        [Path(sys.executable).parent / "packmairie", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"PACKMAIRIE_PACK": str(folder), "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_SECONDS,
+        check=False,
+    )
+    return Told(result.returncode, result.stdout, result.stderr, time.monotonic() - started)
+
+
+def move_to(lab: Lab, folder: Path) -> None:
+    """Give a copy of the demonstration pack the addresses and files of a lab."""
+    settings = folder / "pack.yml"
+    text = settings.read_text(encoding="utf-8").replace("/var/lib/packmairie-lab/", f"{lab.paths.state}/")
+    for name, offset in DEMO_HOSTS.items():
+        text = re.sub(rf"10\.59\.62\.{offset}\b", str(lab.host(name).address), text)
+    settings.write_text(text, encoding="utf-8")
 
 
 @dataclass(frozen=True)
