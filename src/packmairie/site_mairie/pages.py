@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from markupsafe import Markup, escape
 
 from . import wording
 from .colour import INK, PAPER
+from .compact import compact, hashed, squeeze
 from .content import CATEGORIES, OTHER_CATEGORY, Content, Document, Text
 from .data import Commune, Link
 from .feeds import atom, robots, sitemap
@@ -178,11 +178,11 @@ class _Site:
     def _assets(self) -> None:
         commune = self.commune
         drawing = landscape(commune.insee, commune.palette).encode()
-        drawing_name = _hashed("paysage", drawing, "svg")
+        drawing_name = hashed("paysage", drawing, "svg")
         style = _environment().get_template("style.css.j2")
         sheet = style.render(p=commune.palette, paper=PAPER, ink=INK, landscape=f"/{drawing_name}")
-        css = _compact(sheet).encode()
-        style_name = _hashed("style", css, "css")
+        css = compact(sheet).encode()
+        style_name = hashed("style", css, "css")
         icon = favicon(commune.nom, commune.palette).encode()
         self.files.update({drawing_name: drawing, style_name: css, "favicon.svg": icon})
         weight = len(drawing) + len(css) + len(icon)
@@ -218,7 +218,7 @@ class _Site:
             )
         )
         name = page.path.lstrip("/") + "index.html" if page.path.endswith("/") else page.path.lstrip("/")
-        self.files[name] = _squeeze(text).encode()
+        self.files[name] = squeeze(text).encode()
         if page.indexed:
             self.pages.append(page)
 
@@ -384,18 +384,3 @@ def _by_category(items: Iterable[Document]) -> list[tuple[str, list[Document]]]:
     for item in items:
         groups[item.category].append(item)
     return [(label, found) for label, found in groups.items() if found]
-
-
-def _hashed(name: str, content: bytes, extension: str) -> str:
-    """Return a file name that changes with its content, so that browsers may keep it for ever."""
-    return f"{name}-{hashlib.sha256(content).hexdigest()[:10]}.{extension}"
-
-
-def _compact(sheet: str) -> str:
-    """Return a stylesheet without indentation and line ends."""
-    return re.sub(r"\s*\n\s*", "", re.sub(r"(?<=[{;,:])\s+|\s+(?=[{}])", "", sheet).replace(";}", "}")) + "\n"
-
-
-def _squeeze(text: str) -> str:
-    """Return HTML without the empty lines that templates leave."""
-    return re.sub(r"\n\s*\n+", "\n", text)
