@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from packmairie.briques.sauvegarde import bucket_name, endpoint
+from packmairie.briques.sauvegarde_repositories import bucket_name, endpoint
 from packmairie.engines.restic import Restic
 from packmairie.engines.restic_bridge import Repository
 from packmairie.inventory.loader import load_pack

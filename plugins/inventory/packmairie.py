@@ -9,7 +9,8 @@ from typing import Any
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin
 
-from packmairie.briques.sauvegarde import PLANNED_GROUP, has_store, planned_hosts
+from packmairie.briques.sauvegarde_files import PLANNED_GROUP, planned_hosts
+from packmairie.briques.sauvegarde_repositories import has_store
 from packmairie.model.problem import PackmairieError
 from packmairie.operations.desired import remembered_pack
 from packmairie.operations.variables import BACKED_UP, group_variables, host_variables, workstation_variables

@@ -27,7 +27,7 @@ from stages import Told
 from test_messagerie import NamedImap, Platform
 
 from packmairie.briques.postes_checks import judge_pull
-from packmairie.briques.sauvegarde import bucket_name
+from packmairie.briques.sauvegarde_repositories import bucket_name
 from packmairie.inventory.loader import load_pack
 from packmairie.inventory.vault import Vault
 from packmairie.lab import Lab, desk, hosts

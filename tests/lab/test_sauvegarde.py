@@ -24,7 +24,7 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 from stages import ROOT, Deployment
 
-from packmairie.briques.sauvegarde import bucket_name
+from packmairie.briques.sauvegarde_repositories import bucket_name
 from packmairie.engines.ansible import run_playbook
 from packmairie.engines.s3 import Store
 from packmairie.inventory.loader import load_pack

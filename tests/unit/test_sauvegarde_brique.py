@@ -12,16 +12,9 @@ import pytest
 from core_samples import commune, pack
 from pydantic import ValidationError
 
-from packmairie.briques.sauvegarde import (
-    PLANNED_CODE,
-    Sauvegarde,
-    bucket_name,
-    endpoint,
-    has_store,
-    planned_code,
-    planned_hosts,
-    repositories,
-)
+from packmairie.briques.sauvegarde import Sauvegarde
+from packmairie.briques.sauvegarde_files import PLANNED_CODE, planned_code, planned_hosts
+from packmairie.briques.sauvegarde_repositories import bucket_name, endpoint, has_store, repositories
 from packmairie.engines.s3_buckets import bucket_policy
 from packmairie.model.commune import Commune
 from packmairie.model.pack import Pack

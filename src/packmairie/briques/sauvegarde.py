@@ -8,51 +8,47 @@ own. A key opens its repository's prefix and nothing else. The store's maintenan
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
-from importlib.resources import files
 from typing import Any, ClassVar
 
 from packmairie.briques.contract import Brique, Paper, Secrets
 from packmairie.briques.sauvegarde_checks import commune_checks, platform_checks, timer_check
+from packmairie.briques.sauvegarde_files import (
+    PLANNED_GROUP,
+    code_files,
+    credential,
+    depot_file,
+    identities_file,
+    identity,
+    planned_code,
+    planned_file,
+    planned_hosts,
+    planned_store_file,
+    workstation_tree,
+)
+from packmairie.briques.sauvegarde_repositories import (
+    MAINTENANCE_KEY,
+    STORE_GROUP,
+    STORE_NAME,
+    WORKSTATION_GROUP,
+    all_sources,
+    bucket_name,
+    has_store,
+    in_service,
+    repositories,
+    store_hosts,
+    with_sources,
+)
 from packmairie.model.commune import Commune
 from packmairie.model.pack import Pack
 from packmairie.model.probe import Check
 from packmairie.model.record import Record
-from packmairie.model.sauvegarde import PLATFORM_REPOSITORY, Repository, Source
+from packmairie.model.sauvegarde import PLATFORM_REPOSITORY
 from packmairie.model.secret import SecretKind, SecretWish
-from packmairie.model.tree import Part, Tree, TreeFile
+from packmairie.model.tree import Tree
 
-STORE_NAME = "s3"
-STORE_GROUP = "stockage"
-MAINTENANCE_KEY = "sauvegarde.cle_entretien"
 MAINTENANCE_NAME = "entretien"
 PLANNED_KEY = "sauvegarde.cle_entretien_plateforme"
 PLANNED_NAME = "entretien-plateforme"
-PLANNED_GROUP = "entretien"
-PLANNED_FOLDER = "/etc/packmairie/entretien"
-PLANNED_CODE = "/usr/local/lib/packmairie-entretien"
-PLANNED_MODULES = {
-    "": ("__init__",),
-    "engines": ("__init__", "names", "relay", "restic", "restic_bridge", "s3"),
-    "model": ("__init__", "preuve", "probe", "probes_sauvegarde", "problem", "sauvegarde"),
-    "operations": (
-        "__init__",
-        "sauvegarde_compare",
-        "sauvegarde_planned",
-        "sauvegarde_proof",
-        "sauvegarde_upkeep",
-    ),
-    "sauvegarde_hote": ("__init__", "backup", "codes", "manifest", "restic", "settings", "store"),
-}
-"""Our own modules that the platform's maintenance runs, by package."""
-IDENTITIES_FOLDER = "/etc/packmairie/stockage/identites"
-DEPOTS_FOLDER = "/etc/packmairie/sauvegarde/depots"
-CODE_FOLDER = "/usr/local/lib/packmairie"
-HOST_PACKAGE = "sauvegarde_hote"
-WORKSTATION_GROUP = "postes"
-CACHES = (".cache", "Cache", "CacheStorage", "Code Cache", "GPUCache", "Trash", "lost+found", "*.tmp")
-"""Names never backed up on a workstation: what programs make again by themselves."""
 STORE_UNITS = ("packmairie-stockage.service", "caddy.service", "packmairie-stockage-cycle.timer")
 TIMER = "packmairie-sauvegarde.timer"
 PLANNED_TIMER = "packmairie-entretien.timer"
@@ -184,225 +180,3 @@ class Sauvegarde(Brique):
         return (
             Paper("Séquestre des mots de passe de sauvegarde", present, "écrire sauvegarde.cle_secours dans pack.yml"),
         )
-
-
-def store_hosts(pack: Pack) -> tuple[Any, ...]:
-    """Return the hosts that play the store; none when it is another's, or when the pack has none."""
-    if pack.file.sauvegarde.endpoint is not None:
-        return ()
-    return tuple(host for _name, host in sorted(pack.file.plateforme.hotes.items()) if STORE_GROUP in host.groupes)
-
-
-def has_store(pack: Pack) -> bool:
-    """Tell whether the pack has anywhere to send backups."""
-    return pack.file.sauvegarde.endpoint is not None or bool(store_hosts(pack))
-
-
-def endpoint(pack: Pack) -> str:
-    """Return the store's address."""
-    return pack.file.sauvegarde.endpoint or f"https://{pack.file.plateforme.host_name(STORE_NAME)}"
-
-
-def bucket_name(insee: str, pack: Pack) -> str:
-    """Return the name of a commune's bucket (3 to 63 characters, lower case)."""
-    prefix = pack.file.sauvegarde.prefixe or pack.file.plateforme.domaine.replace(".", "-")
-    return f"{prefix[:50].rstrip('-')}-{insee.lower()}"
-
-
-def repositories(commune: Commune, pack: Pack) -> tuple[Repository, ...]:
-    """Return the commune's repositories, the platform's first; their sources are not told here."""
-    policy, bucket = pack.file.sauvegarde, bucket_name(commune.insee, pack)
-    platform = Repository(
-        commune.insee,
-        PLATFORM_REPOSITORY,
-        bucket,
-        "sauvegarde.plateforme.cle",
-        "sauvegarde.plateforme.mot_de_passe",
-        policy.age_max_heures,
-    )
-    return (
-        platform,
-        *(
-            Repository(
-                commune.insee,
-                poste.nom,
-                bucket,
-                f"sauvegarde.{poste.nom}.cle",
-                f"sauvegarde.{poste.nom}.mot_de_passe",
-                policy.age_max_postes_heures,
-            )
-            for poste in commune.postes
-        ),
-    )
-
-
-def in_service(commune: Commune, pack: Pack) -> tuple[Repository, ...]:
-    """Return the repositories that are still filled: what a revoked workstation left is kept, and its key is closed."""
-    revoked = {poste.nom for poste in commune.postes if poste.revoque_le is not None}
-    return tuple(repository for repository in repositories(commune, pack) if repository.name not in revoked)
-
-
-def with_sources(commune: Commune, pack: Pack, repository: Repository) -> Repository:
-    """Return a repository that knows the sources expected in it."""
-    titles = {source.name: source.title for source in all_sources(commune, pack, repository)}
-    return Repository(
-        repository.commune,
-        repository.name,
-        repository.bucket,
-        repository.key,
-        repository.password,
-        repository.max_age_hours,
-        titles,
-    )
-
-
-def all_sources(commune: Commune, pack: Pack, repository: Repository) -> tuple[Source, ...]:
-    """Return what goes into a repository: what every brique keeps on the platform, or a workstation's folders."""
-    from packmairie.briques.catalogue import CATALOGUE  # noqa: PLC0415 — the catalogue lists this brique
-
-    if repository.name == PLATFORM_REPOSITORY:
-        played = {group for host in pack.file.plateforme.hotes.values() for group in host.groupes}
-        return tuple(
-            source
-            for brique in CATALOGUE
-            if brique.elsewhere or commune.deploys(brique.name)
-            for source in brique.sources(commune, pack)
-            if source.group in played
-        )
-    found = [Source("personnels", "Dossiers personnels", WORKSTATION_GROUP, ("/home",), CACHES)]
-    if commune.sauvegarde.dossiers:
-        folders = tuple(commune.sauvegarde.dossiers)
-        found.append(Source("metiers", "Logiciels métiers", WORKSTATION_GROUP, folders, CACHES))
-    return tuple(found)
-
-
-def workstation_tree(name: str) -> str:
-    """Return the name of the tree that only this workstation receives."""
-    return f"sauvegarde-{name}"
-
-
-def depot_file(
-    commune: Commune, pack: Pack, repository: Repository, sources: Iterable[Source], secrets: Secrets
-) -> TreeFile:
-    """Return what a host needs to back up into a repository."""
-    policy, key = pack.file.sauvegarde, secrets[repository.key]
-    content = {
-        "commune": commune.insee,
-        "depot": repository.name,
-        "endpoint": endpoint(pack),
-        "region": policy.region,
-        "chemin": policy.adressage == "chemin",
-        "seau": repository.bucket,
-        "prefixe": repository.prefix,
-        "cle": {"identifiant": str(key["identifiant"]), "secret": str(key["secret"])},
-        "mot_de_passe": str(secrets[repository.password]),
-        "sources": [
-            {
-                "nom": source.name,
-                "groupe": source.group,
-                "chemins": list(source.paths),
-                "exclus": list(source.excludes),
-                "bases": list(source.databases),
-                "extraits": [
-                    {"base": extract.database, "valeur": extract.value, "tables": dict(extract.tables)}
-                    for extract in source.extracts
-                ],
-            }
-            for source in sources
-        ],
-    }
-    text = json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
-    return TreeFile(
-        f"{DEPOTS_FOLDER}/{commune.insee}-{repository.name}.json",
-        (Part(text, commune.insee),),
-        mode="0600",
-        secret=True,
-    )
-
-
-def credential(key: Any) -> dict[str, str]:
-    """Return an S3 key as SeaweedFS reads it."""
-    return {"accessKey": str(key["identifiant"]), "secretKey": str(key["secret"])}
-
-
-def identity_name(repository: Repository) -> str:
-    """Return the name by which the store knows a repository's key, in its policies too."""
-    return f"{repository.commune}-{repository.name}"
-
-
-def identity(repository: Repository, key: Any) -> dict[str, Any]:
-    """Return a repository's key for SeaweedFS: to read, list and add under its prefix, and nowhere else."""
-    place = f"{repository.bucket}/{repository.prefix}/*"
-    actions = [f"{action}:{place}" for action in ("Read", "Write", "List")]
-    return {"name": identity_name(repository), "credentials": [credential(key)], "actions": actions}
-
-
-def identities_file(name: str, identities: list[dict[str, Any]], commune: str | None) -> TreeFile:
-    """Return the keys of a commune, or the maintenance key, as one file; the host joins them."""
-    text = json.dumps(identities, indent=1, sort_keys=True) + "\n"
-    return TreeFile(f"{IDENTITIES_FOLDER}/{name}.json", (Part(text, commune),), mode="0600", secret=True)
-
-
-def planned_file(
-    commune: Commune, pack: Pack, repositories_in_service: Iterable[Repository], secrets: Secrets
-) -> TreeFile:
-    """Return what the platform's maintenance needs to know of a commune's repositories."""
-    content = {
-        "commune": commune.insee,
-        "nom": commune.nom,
-        "seau": bucket_name(commune.insee, pack),
-        "depots": [
-            {
-                "nom": repository.name,
-                "mot_de_passe": str(secrets[repository.password]),
-                "sources": {source.name: source.title for source in all_sources(commune, pack, repository)},
-            }
-            for repository in repositories_in_service
-        ],
-    }
-    return planned_secret(f"communes/{commune.insee}.json", content, commune.insee)
-
-
-def planned_store_file(pack: Pack, key: Any) -> TreeFile:
-    """Return where the store is for the platform's maintenance, its key, and what of the policy it keeps."""
-    policy = pack.file.sauvegarde
-    content = {
-        "endpoint": endpoint(pack),
-        "region": policy.region,
-        "chemin": policy.adressage == "chemin",
-        "cle": {"identifiant": str(key["identifiant"]), "secret": str(key["secret"])},
-        "verrou": policy.verrou,
-        "retention_jours": policy.retention_jours,
-        "garder": policy.garder.model_dump(),
-    }
-    return planned_secret("stockage.json", content, None)
-
-
-def planned_secret(name: str, content: dict[str, Any], commune: str | None) -> TreeFile:
-    """Return one file of the platform's maintenance, which its account alone may read."""
-    text = json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
-    return TreeFile(f"{PLANNED_FOLDER}/{name}", (Part(text, commune),), mode="0640", group=PLANNED_GROUP, secret=True)
-
-
-def planned_code() -> Iterator[TreeFile]:
-    """Yield what the platform's maintenance runs."""
-    for package, modules in PLANNED_MODULES.items():
-        folder = files(f"packmairie.{package}" if package else "packmairie")
-        for module in modules:
-            place = "/".join(part for part in (PLANNED_CODE, "packmairie", package, f"{module}.py") if part)
-            yield TreeFile(place, (Part((folder / f"{module}.py").read_text(encoding="utf-8")),))
-
-
-def planned_hosts(pack: Pack) -> tuple[str, ...]:
-    """Return the host that maintains and drills by itself: the first that keeps something of the communes."""
-    kept = {"frontal", "messagerie", "partage"}
-    return tuple(
-        name for name, host in sorted(pack.file.plateforme.hotes.items()) if has_store(pack) and kept & {*host.groupes}
-    )[:1]
-
-
-def code_files() -> Iterator[TreeFile]:
-    """Yield what a host runs to back itself up."""
-    for entry in sorted(files(f"packmairie.{HOST_PACKAGE}").iterdir(), key=lambda entry: entry.name):
-        if entry.name.endswith(".py"):
-            yield TreeFile(f"{CODE_FOLDER}/{HOST_PACKAGE}/{entry.name}", (Part(entry.read_text(encoding="utf-8")),))

@@ -12,7 +12,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from packmairie.briques.sauvegarde import has_store, repositories
+from packmairie.briques.sauvegarde_repositories import has_store, repositories
 from packmairie.engines.cargo import output, take
 from packmairie.inventory.loader import COMMUNES_FOLDER, load_pack
 from packmairie.model.commune import Commune

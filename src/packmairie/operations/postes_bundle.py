@@ -24,7 +24,7 @@ import pyrage
 
 from packmairie.briques.postes_tenant import GROUP
 from packmairie.briques.postes_tirage import NAMESPACE, SIGNATURE_KEY, pulls, reading_secret
-from packmairie.briques.sauvegarde import has_store
+from packmairie.briques.sauvegarde_repositories import has_store
 from packmairie.engines.ansible import project_folder
 from packmairie.engines.sshsig import sign
 from packmairie.inventory.loader import load_pack

@@ -10,7 +10,7 @@ from typing import Any
 
 from packmairie.briques.postes import disk_secret, mailbox_secret, session_secret
 from packmairie.briques.postes_services import files_url, has_mail, services_of
-from packmairie.briques.sauvegarde import has_store
+from packmairie.briques.sauvegarde_repositories import has_store
 from packmairie.formats.pdf import to_pdf
 from packmairie.inventory.atomic import write_file
 from packmairie.inventory.loader import load_pack

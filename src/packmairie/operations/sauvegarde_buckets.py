@@ -11,7 +11,9 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from packmairie.briques.sauvegarde import PLANNED_NAME, Sauvegarde, has_store, identity_name, repositories, store_hosts
+from packmairie.briques.sauvegarde import PLANNED_NAME, Sauvegarde
+from packmairie.briques.sauvegarde_files import identity_name
+from packmairie.briques.sauvegarde_repositories import has_store, repositories, store_hosts
 from packmairie.engines.s3 import CONNECTIONS, Store, explain
 from packmairie.engines.s3_buckets import BucketWish, bucket_gaps, close_gaps, make_bucket
 from packmairie.inventory.vault import Vault

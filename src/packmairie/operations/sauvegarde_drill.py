@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from packmairie.briques.sauvegarde import repositories, with_sources
+from packmairie.briques.sauvegarde_repositories import repositories, with_sources
 from packmairie.inventory.loader import load_pack
 from packmairie.inventory.vault import Vault
 from packmairie.model.pack import Pack

@@ -15,7 +15,7 @@ from pathlib import Path
 import pyrage
 from jinja2 import Environment, PackageLoader
 
-from packmairie.briques.sauvegarde import endpoint, has_store, repositories
+from packmairie.briques.sauvegarde_repositories import endpoint, has_store, repositories
 from packmairie.inventory.atomic import write_file
 from packmairie.inventory.loader import load_pack
 from packmairie.inventory.vault import Vault

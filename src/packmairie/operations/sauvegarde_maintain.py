@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from packmairie.briques.sauvegarde import repositories
+from packmairie.briques.sauvegarde_repositories import repositories
 from packmairie.inventory.loader import load_pack
 from packmairie.inventory.vault import Vault
 from packmairie.operations.desired import select

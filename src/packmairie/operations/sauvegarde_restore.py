@@ -9,7 +9,7 @@ from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from packmairie.briques.sauvegarde import repositories
+from packmairie.briques.sauvegarde_repositories import repositories
 from packmairie.engines.restic import Restic, Snapshot, literal
 from packmairie.engines.restic_bridge import Repository
 from packmairie.engines.s3 import Store

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from paramiko import SSHException
 
-from packmairie.briques.sauvegarde import has_store
+from packmairie.briques.sauvegarde_repositories import has_store
 from packmairie.engines.hosts import command_on
 from packmairie.inventory.loader import load_pack
 from packmairie.model.pack import Hote

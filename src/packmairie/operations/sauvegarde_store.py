@@ -10,8 +10,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from packmairie.briques.sauvegarde import MAINTENANCE_KEY, endpoint, has_store
 from packmairie.briques.sauvegarde_checks import moment_of
+from packmairie.briques.sauvegarde_repositories import MAINTENANCE_KEY, endpoint, has_store
 from packmairie.engines.names import Names
 from packmairie.engines.s3 import Store, StoreAddress, explain
 from packmairie.engines.s3_buckets import default_lock, try_abilities, try_lock

@@ -13,7 +13,7 @@ from packmairie.briques import postes_tirage
 from packmairie.briques.catalogue import CATALOGUE
 from packmairie.briques.postes_tenant import gateway_host
 from packmairie.briques.postes_tenant import workstation_tree as postes_tree
-from packmairie.briques.sauvegarde import workstation_tree
+from packmairie.briques.sauvegarde_files import workstation_tree
 from packmairie.model.commune import Commune
 from packmairie.model.pack import Hote, Pack
 from packmairie.model.poste import TUNNEL_PORT, Poste
