@@ -74,7 +74,7 @@ def test_a_process_that_ends_early_leaves_its_probes_unknown(
     monkeypatch.setattr(asking.sys, "executable", "/bin/false")
     answers = ask(folder)
     assert len(started) == 1
-    theirs = asking.deal(probes(), 2)[1]
+    theirs = list(chain(*asking.deal(probes(), 2, together=True)[1]))
     assert theirs
     assert {probe for probe in answers if answers[probe] == Unanswered(asking.ENDED)} == set(theirs)
 
@@ -88,8 +88,9 @@ def test_an_interruption_ends_the_other_processes(folder: Path, started: list[su
     assert [process.poll() is not None for process in started] == [True]
 
 
-def test_the_probes_of_a_commune_stay_together_and_in_order() -> None:
-    shares = asking.deal(probes(), 2)
+@pytest.mark.parametrize("together", [False, True])
+def test_the_probes_of_a_commune_stay_with_one_process_and_in_order(together: bool) -> None:
+    shares = [list(chain(*batches)) for batches in asking.deal(probes(), 2, together=together)]
     assert sorted(map(repr, chain(*shares))) == sorted(map(repr, probes()))
     order = list(probes())
     for share in shares:
@@ -99,6 +100,14 @@ def test_the_probes_of_a_commune_stay_together_and_in_order() -> None:
         for code in CODES
     } == {1}
     assert CertificateFile("absent-plateforme.pem") in shares[0]
+
+
+def test_one_thread_asks_those_of_a_commune_only_where_they_are_many() -> None:
+    mail, others = {CertificateFile("a"): "1", CertificateFile("b"): "2"}, {CertificateFile("c"): "1"}
+    asked: dict[Probe, str] = mail | others | {CertificateFile("d"): "1", CertificateFile("e"): "2"}
+    found = asking.deal(asked, 1, together=True)
+    assert [[probe.path for probe in batch] for batch in found[0]] == [["a"], ["b"], ["c", "d"], ["e"]]  # type: ignore[attr-defined]
+    assert [len(batch) for batch in asking.deal(asked, 1, together=False)[0]] == [1] * 5
 
 
 @pytest.mark.parametrize(

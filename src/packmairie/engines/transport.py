@@ -12,6 +12,7 @@ import httpx
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from packmairie.engines.connections import Connections
 from packmairie.engines.names import Names
 from packmairie.model.probe import Absent, Answer, Certificate, Found, HttpGet, Page, TlsHandshake, Unanswered
 from packmairie.model.problem import fail
@@ -48,10 +49,10 @@ def trust(extra_root: str | None) -> ssl.SSLContext:
 class Transport:
     """TLS and HTTP probes. Each use has a context of its own: HTTP clients add their protocols to the one they get."""
 
-    def __init__(self, names: Names, extra_root: str | None = None) -> None:
+    def __init__(self, names: Names, extra_root: str | None = None, connections: Connections | None = None) -> None:
         self.names = names
         self.context = trust(extra_root)
-        self.web_context = trust(extra_root)
+        self.connections = connections or Connections(trust(extra_root))
 
     def connect(self, host: str, port: int) -> socket.socket:
         """Open a TCP connection to a service by name; raise OSError as the network says."""
@@ -112,7 +113,7 @@ class Transport:
         target = url.copy_with(host=address)
         try:
             with (
-                httpx.Client(verify=self.web_context, timeout=CONNECT_SECONDS, trust_env=False) as client,
+                httpx.Client(transport=self.connections, timeout=CONNECT_SECONDS, trust_env=False) as client,
                 client.stream(
                     "GET", target, headers={"Host": url.host}, extensions={"sni_hostname": url.host}
                 ) as reply,

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 
 import httpx
 
+from packmairie.engines.connections import Connections
 from packmairie.engines.names import Names
 from packmairie.engines.transport import PAGE_LIMIT, trust
 from packmairie.model.probe import (
@@ -111,17 +112,16 @@ def _failure(host: str, error: httpx.HTTPError) -> WebFailure:
 
 
 class Web:
-    """HTTP probes. Each visitor has a client of his own, hence cookies of his own."""
+    """HTTP probes. Each visitor has a client of his own, hence cookies of his own; connections serve all of them."""
 
-    def __init__(self, names: Names, extra_root: str | None = None) -> None:
+    def __init__(self, names: Names, extra_root: str | None = None, connections: Connections | None = None) -> None:
         self.names = names
-        self.extra_root = extra_root
-        self.context = trust(extra_root)
+        self.connections = connections or Connections(trust(extra_root))
 
     @contextmanager
     def visitor(self) -> Iterator[Session]:
         """Give a session that trusts the machine's roots and the pack's."""
-        with httpx.Client(verify=self.context, timeout=TIMEOUT_SECONDS, trust_env=False) as client:
+        with httpx.Client(transport=self.connections, timeout=TIMEOUT_SECONDS, trust_env=False) as client:
             yield Session(client, self.names)
 
     def follow(self, probe: HttpChain) -> Answer:

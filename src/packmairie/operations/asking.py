@@ -12,11 +12,12 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from itertools import chain, groupby
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Thread
+from threading import Event, Thread
 
 from packmairie.inventory.loader import load_pack
 from packmairie.inventory.vault import Vault
@@ -32,6 +33,8 @@ MOST_PROCESSES = 4
 ENDED = "la vérification s'est arrêtée avant cette réponse"
 
 Found = SimpleQueue[tuple[Probe, Answer]]
+Batch = list[Probe]
+"""Probes that one thread asks, one after the other."""
 
 
 def ask_all(
@@ -39,10 +42,11 @@ def ask_all(
 ) -> dict[Probe, Answer]:
     """Given probes in the order to ask them, each with its commune (or ``plateforme``), return every answer.
 
-    Those of one commune are asked by one process, which then opens its secrets once. A process that ends before its
-    time leaves its probes without an answer. Raise PackmairieError when the pack lacks what asking needs.
+    Those of one commune are asked by one process, which then opens its secrets once; where they are many, by one
+    thread too, whose connections then serve all of them. A process that ends before its time leaves its probes without
+    an answer. Raise PackmairieError when the pack lacks what asking needs.
     """
-    shares = deal(probes, processes_for(len(probes)))
+    shares = deal(probes, processes_for(len(probes)), together=len(probes) > MANY)
     threads = max(1, THREADS // len(shares))
     answers: dict[Probe, Answer] = {}
     found: Found = SimpleQueue()
@@ -63,36 +67,49 @@ def processes_for(probes: int) -> int:
     return max(1, min(len(os.sched_getaffinity(0)), MOST_PROCESSES, probes // (MANY // 2)) if probes > MANY else 1)
 
 
-def deal(probes: Mapping[Probe, str], processes: int) -> list[list[Probe]]:
-    """Return the probes of each process, in order: those of the platform with the first, the communes in turn."""
+def deal(probes: Mapping[Probe, str], processes: int, *, together: bool) -> list[list[Batch]]:
+    """Return the batches of each process, in order: those of the platform with the first, the communes in turn.
+
+    ``together`` puts the probes of a commune that follow one another in one batch; else each probe is its own.
+    """
     place = {PLATEFORME: 0}
-    shares: list[list[Probe]] = [[] for _number in range(processes)]
+    shares: list[list[tuple[Probe, str]]] = [[] for _number in range(processes)]
     for probe, commune in probes.items():
-        shares[place.setdefault(commune, len(place) % processes)].append(probe)
-    return shares
+        shares[place.setdefault(commune, len(place) % processes)].append((probe, commune))
+    if not together:
+        return [[[probe] for probe, _commune in share] for share in shares]
+    return [
+        [[probe for probe, _commune in batch] for _commune, batch in groupby(share, key=lambda one: one[1])]
+        for share in shares
+    ]
 
 
 @contextmanager
-def _asking(prober: Prober, probes: Sequence[Probe], threads: int, found: Found) -> Iterator[None]:
+def _asking(prober: Prober, batches: Sequence[Batch], threads: int, found: Found) -> Iterator[None]:
     """Ask probes by threads while the block reads their answers."""
     pool = ThreadPoolExecutor(max_workers=threads)
+    stopped = Event()
     try:
-        for probe in probes:
-            pool.submit(_put, prober, probe, found)
+        for batch in batches:
+            pool.submit(_put, prober, batch, found, stopped)
         yield
     except BaseException:
         # Who interrupts does not wait for what was not asked yet.
+        stopped.set()
         pool.shutdown(wait=False, cancel_futures=True)
         raise
     pool.shutdown()
 
 
-def _put(prober: Prober, probe: Probe, found: Found) -> None:
-    found.put((probe, prober.ask(probe)))
+def _put(prober: Prober, batch: Batch, found: Found, stopped: Event) -> None:
+    for probe in batch:
+        if stopped.is_set():
+            return
+        found.put((probe, prober.ask(probe)))
 
 
 @contextmanager
-def _helper(folder: Path, probes: Sequence[Probe], threads: int, found: Found) -> Iterator[None]:
+def _helper(folder: Path, batches: Sequence[Batch], threads: int, found: Found) -> Iterator[None]:
     """Have another process ask probes while the block reads their answers; nothing secret passes between the two."""
     ours, theirs = Pipe()
     with ours:
@@ -101,7 +118,7 @@ def _helper(folder: Path, probes: Sequence[Probe], threads: int, found: Found) -
             process = subprocess.Popen(  # noqa: S603 — this very program
                 words, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL
             )
-        reader = Thread(target=_read, args=(ours, folder, probes, threads, found), daemon=True)
+        reader = Thread(target=_read, args=(ours, folder, batches, threads, found), daemon=True)
         reader.start()
         try:
             yield
@@ -111,10 +128,11 @@ def _helper(folder: Path, probes: Sequence[Probe], threads: int, found: Found) -
             reader.join()
 
 
-def _read(pipe: Connection, folder: Path, probes: Sequence[Probe], threads: int, found: Found) -> None:
+def _read(pipe: Connection, folder: Path, batches: Sequence[Batch], threads: int, found: Found) -> None:
+    probes = list(chain.from_iterable(batches))
     missing = dict.fromkeys(range(len(probes)))
     try:
-        pipe.send((folder, list(probes), threads))
+        pipe.send((folder, list(batches), threads))
         while missing:
             number, answer = pipe.recv()
             del missing[number]
@@ -129,10 +147,10 @@ def main(descriptor: int) -> int:
     found: Found = SimpleQueue()
     try:
         with Connection(descriptor) as pipe:
-            folder, probes, threads = pipe.recv()
-            numbers = {probe: number for number, probe in enumerate(probes)}
-            with Prober(load_pack(folder), Vault(folder)) as prober, _asking(prober, probes, threads, found):
-                for _done in probes:
+            folder, batches, threads = pipe.recv()
+            numbers = {probe: number for number, probe in enumerate(chain.from_iterable(batches))}
+            with Prober(load_pack(folder), Vault(folder)) as prober, _asking(prober, batches, threads, found):
+                for _done in numbers:
                     probe, answer = found.get()
                     pipe.send((numbers[probe], answer))
     except (OSError, EOFError, KeyboardInterrupt):

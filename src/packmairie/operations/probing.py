@@ -12,13 +12,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from packmairie.briques.catalogue import CATALOGUE
+from packmairie.engines.connections import Connections
 from packmairie.engines.files import read_files_host, round_trip
 from packmairie.engines.hosts import read_host
 from packmairie.engines.mail import Account, MailProver
 from packmairie.engines.names import Names
 from packmairie.engines.portal import read_portal
 from packmairie.engines.s3 import Store
-from packmairie.engines.transport import Transport
+from packmairie.engines.transport import Transport, trust
 from packmairie.engines.web import Web
 from packmairie.engines.webmail import visit_webmail
 from packmairie.inventory.contracts import read_register, register_of
@@ -65,8 +66,9 @@ class Prober:
         self.pack = pack
         self.vault = vault
         self.names = Names([str(address) for address in pack.file.resolveurs], pack.file.geoip, remembering=True)
-        self.transport = Transport(self.names, pack.file.acme.racine)
-        self.web = Web(self.names, pack.file.acme.racine)
+        self.connections = Connections(trust(pack.file.acme.racine))
+        self.transport = Transport(self.names, pack.file.acme.racine, self.connections)
+        self.web = Web(self.names, pack.file.acme.racine, self.connections)
         self.mail = MailProver(self.transport, witness_account(pack, vault), pack.file.plateforme.host_name("mail"))
         self.units = tuple(dict.fromkeys(unit for brique in CATALOGUE for unit in brique.units))
         self._opened, self._opening = ExitStack(), Lock()
@@ -79,6 +81,7 @@ class Prober:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._opened.close()
+        self.connections.end()
 
     def store(self) -> Store:
         """Return the pack's store, opened once with the maintenance key. Raise PackmairieError when it cannot be."""
