@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the host of the file spaces is given, and what its hourly round does with folders like its own."""
+"""What the host of the file spaces is given, where it may look, and what it tells those who ask from elsewhere."""
 
 from __future__ import annotations
 
@@ -8,67 +8,27 @@ import re
 import subprocess
 import sys
 import tomllib
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from core_samples import commune, pack
-from envois_samples import PDF, SCHEMAS, FolderDeposit, envois_pack
-from hypothesis import given
-from hypothesis import strategies as st
-from inventory_samples import edit
-from test_teletransmission import FakeS2low, arack
+from envois_host_samples import NOW, host_folders, laid, sharing_pack
 
-import packmairie.operations.archivage_depot as archives
-import packmairie.operations.teletransmission_depot as acts
 from packmairie.briques.archivage import Archivage
-from packmairie.briques.envois import judge_rounds
 from packmairie.briques.envois_tenant import destinations
 from packmairie.briques.marches import Marches
 from packmairie.briques.postes_services import services_of
 from packmairie.briques.teletransmission import Teletransmission
 from packmairie.cli.main import run
-from packmairie.formats.actes.names import MODEL, act_file, read_name
-from packmairie.formats.actes.s2low import Status
 from packmairie.inventory.loader import load_pack
 from packmairie.marches_hote.watch import after, watch
-from packmairie.model.preuve import State
 from packmairie.model.probe import Found
-from packmairie.model.probes_envois import Rounds, WatchReading
+from packmairie.model.probes_envois import WatchReading
 from packmairie.model.problem import ExitCode, PackmairieError
 from packmairie.operations import envois
 from packmairie.operations.desired import offline_secrets, trees
 from packmairie.operations.envois_places import secret, source_folder, spool_host, spool_of
-from packmairie.operations.envois_rounds import adopt, follow_all
 from packmairie.partage_hote.places import SPACES
-
-NOW = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
-DROPPED = "2026-10-15 délibération 2026_017 7.1 Budget supplémentaire.pdf"
-SAE = f'sae: {{depot: sftp, hote: sae.example, compte: cdg, empreinte: "SHA256:{"A" * 43}"}}\n'
-TDT = 'tdt: {url: "https://tdt.example:8443", certificat: m.crt, cle: m.key}\n'
-official = pytest.mark.skipif(not SCHEMAS.is_dir(), reason=f"schémas officiels absents de {SCHEMAS}")
-
-
-def sharing_pack(folder: Path, pack_lines: str = SAE + TDT) -> Path:
-    made = envois_pack(folder, pack_lines)
-    edit(made / "pack.yml", "groupes: [dns, frontal, messagerie]", "groupes: [dns, frontal, messagerie, partage]")
-    for name in ("m.crt", "m.key"):
-        (made / name).write_text(f"{name}\n", encoding="utf-8")
-    return made
-
-
-def laid(folder: Path, pack_folder: Path, brique: str) -> Path:
-    """Write what the role would lay on the host below /etc/packmairie, as a pack; return its folder."""
-    loaded = load_pack(pack_folder)
-    for file in trees(loaded, offline_secrets(loaded))[brique].files:
-        start = f"/etc/packmairie/{brique}/"
-        if file.path.startswith(start):
-            path = folder / file.path.removeprefix(start)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            source = file.parts[0].source
-            path.write_bytes(Path(source).read_bytes() if source else file.text().encode())
-    return folder
-
 
 ROOT = Path(__file__).parents[2]
 IMPORTED_AS = {"ansible-core": "ansible", "markdown-it-py": "markdown_it", "argon2-cffi": "argon2", "octodns-bind": ""}
@@ -82,6 +42,11 @@ sys.meta_path.insert(0, Absent())
 import packmairie.cli.archivage, packmairie.cli.teletransmission
 from packmairie.inventory.loader import load_pack
 """
+
+
+@pytest.fixture
+def host(tmp_path, monkeypatch):
+    return host_folders(tmp_path, monkeypatch)
 
 
 class TestEnvironment:
@@ -169,142 +134,6 @@ class TestHostPack:
         assert "teletransmission" not in {service.name for service in services_of(commune(), where)}
 
 
-@pytest.fixture
-def host(tmp_path, monkeypatch):
-    """A host's folders, and two packs on it: what each unit's environment says."""
-    made = sharing_pack(tmp_path / "pack")
-    path = made / "communes" / "62708-riencourt-les-bapaume.yml"
-    path.write_text(path.read_text(encoding="utf-8") + "  publier: true\n", encoding="utf-8")
-    for variable, name in (
-        ("PACKMAIRIE_ENVOIS", "envois"),
-        ("PACKMAIRIE_ESPACES", "partage"),
-        ("PACKMAIRIE_CONTENUS", "contenus"),
-        ("PACKMAIRIE_REMISE", "remise"),
-        ("PACKMAIRIE_SECRETS_HOTE", "secrets"),
-    ):
-        (tmp_path / name).mkdir()
-        monkeypatch.setenv(variable, str(tmp_path / name))
-    for brique in ("archivage", "teletransmission"):
-        (tmp_path / "envois" / brique).mkdir()
-        laid(tmp_path / brique, made, brique)
-    (tmp_path / "partage" / "62708" / "a-transmettre").mkdir(parents=True)
-    return tmp_path
-
-
-def deposits_by_itself(folder: Path) -> None:
-    path = folder / "communes" / "62708.yml"
-    path.write_text(path.read_text().replace('"deposer": false', '"deposer": true'))
-
-
-@pytest.fixture
-def s2low(monkeypatch):
-    fake = FakeS2low()
-    monkeypatch.setattr(acts, "s2low_of", lambda *_arguments: fake)
-    return fake
-
-
-@pytest.fixture
-def sae(tmp_path, monkeypatch):
-    way = FolderDeposit(tmp_path / "sae")
-    way.answers = []
-    way.replies = lambda: iter(way.answers)
-    monkeypatch.setattr(archives, "way_of", lambda *_arguments: way)
-    monkeypatch.setattr(archives, "_messages", lambda *_arguments: iter(way.answers))
-    return way
-
-
-@official
-class TestRounds:
-    def test_an_act_goes_from_its_name_to_the_archives(self, host, s2low, sae):
-        dropped = host / "partage" / "62708" / "a-transmettre"
-        (dropped / DROPPED).write_bytes(PDF)
-        transmit = lambda: follow_all(host / "teletransmission", "teletransmission", NOW)  # noqa: E731
-        assert transmit() == {}
-        folder = dropped / DROPPED.removesuffix(".pdf")
-        assert (folder / DROPPED).read_bytes() == PDF
-        assert (folder / "vérification.txt").read_text().startswith("Conforme : acte 20261015-2026_017")
-        assert not s2low.created
-        deposits_by_itself(host / "teletransmission")
-        assert transmit() == {}
-        assert len(s2low.created) == 1
-        assert "à confirmer" in (folder / "vérification.txt").read_text()
-        s2low.state = Status(4, arack())
-        assert transmit() == {}
-        assert transmit() == {}
-        assert len(s2low.created) == 1
-        assert (folder / "vérification.txt").read_text().startswith("Acquitté le")
-        assert (folder / "ARActe.xml").read_bytes() == arack()
-        assert len(list((host / "contenus" / "62708" / "documents").iterdir())) == 1
-        assert len(list((host / "remise" / "62708").iterdir())) == 1
-        archive = lambda: follow_all(host / "archivage", "archivage", NOW)  # noqa: E731
-        assert archive() == {}
-        assert archive() == {}
-        spool = spool_of(host / "archivage", "archivage", "62708")
-        [transfer] = spool.transfers()
-        assert spool.step(transfer, "verifie").data["etat"] == "conforme"
-        assert sae.count() == 0
-        deposits_by_itself(host / "archivage")
-        assert archive() == {}
-        assert archive() == {}
-        assert sae.count() == 1
-        told = json.loads((host / "envois" / "archivage" / "dernier.json").read_text())
-        assert told["echecs"] == {}
-
-    def test_what_is_wrong_is_told_beside_the_act(self, host, s2low):
-        dropped = host / "partage" / "62708" / "a-transmettre"
-        (dropped / DROPPED.replace("2026_017", "2026-017")).write_bytes(PDF)
-        (dropped / "scan0001.pdf").write_bytes(PDF)
-        assert follow_all(host / "teletransmission", "teletransmission", NOW) == {}
-        assert "scan0001.pdf : ce nom ne dit pas l'acte" in (dropped / "vérification.txt").read_text()
-        assert MODEL in (dropped / "LISEZ-MOI.txt").read_text()
-        folder = dropped / DROPPED.replace("2026_017", "2026-017").removesuffix(".pdf")
-        assert "écrire numero: 2026_017" in (folder / "vérification.txt").read_text()
-        assert spool_of(host, "teletransmission", "62708").transfers() == ("classification",)
-
-    def test_one_platform_s_silence_is_told_and_stops_nothing(self, host, s2low, monkeypatch):
-        dropped = host / "partage" / "62708" / "a-transmettre"
-        (dropped / DROPPED).write_bytes(PDF)
-        assert follow_all(host / "teletransmission", "teletransmission", NOW) == {}
-
-        def silent(*_arguments):
-            raise OSError("pas de réponse")
-
-        deposits_by_itself(host / "teletransmission")
-        monkeypatch.setattr(s2low, "create", silent)
-        told = follow_all(host / "teletransmission", "teletransmission", NOW)
-        assert "dépôt interrompu" in told["62708"]
-        assert json.loads((host / "envois" / "teletransmission" / "dernier.json").read_text())["echecs"] == told
-
-    def test_a_folder_in_the_way_stops_no_other_act(self, host, s2low):
-        dropped = host / "partage" / "62708" / "a-transmettre"
-        for name in (DROPPED, DROPPED.replace("2026_017", "2026_018")):
-            (dropped / name).write_bytes(PDF + name.encode())
-        (dropped / DROPPED.removesuffix(".pdf") / "vérification.txt").mkdir(parents=True)
-        told = follow_all(host / "teletransmission", "teletransmission", NOW)
-        assert "vérification.txt" in told["62708"]
-        other = dropped / DROPPED.replace("2026_017", "2026_018").removesuffix(".pdf")
-        assert (other / "vérification.txt").read_text().startswith("Conforme")
-
-    def test_links_lead_nowhere(self, host, s2low, tmp_path):
-        dropped, outside = host / "partage" / "62708" / "a-transmettre", tmp_path / "dehors"
-        outside.mkdir()
-        (outside / "acte.yml").write_text("nature: autre\n")
-        (dropped / "lien").symlink_to(outside)
-        (dropped / "vérification.txt").symlink_to(outside / "écrasé")
-        (dropped / DROPPED).symlink_to("/etc/passwd")
-        assert list(adopt(dropped)) == []
-        (dropped / "x.pdf").write_bytes(PDF)
-        list(adopt(dropped))
-        assert not (outside / "écrasé").exists()
-        assert (dropped / DROPPED).is_symlink()
-
-    def test_refused_away_from_a_host(self, tmp_path, capsys):
-        made = envois_pack(tmp_path / "pack", "")
-        assert run(["archivage", "follow", "--all", "--pack", str(made)]) == ExitCode.FAILURE
-        assert run(["archivage", "follow", "--pack", str(made)]) == ExitCode.FAILURE
-        assert "l'un des deux" in capsys.readouterr().err
-
-
 class TestPlaces:
     @pytest.mark.parametrize("asked", ["../62633/a-archiver", "/etc", "a-archiver/../../62633"])
     def test_no_way_out_of_the_file_space(self, host, asked):
@@ -372,51 +201,6 @@ class TestRelay:
         monkeypatch.setattr("packmairie.cli.envois.relay_on", lambda *_arguments: code)
         assert run(["archivage", "list", "62708", "--pack", str(made)]) == ExitCode.FAILURE
         assert "packmairie deploy" in capsys.readouterr().err
-
-
-class TestNames:
-    def test_the_model_reads_itself(self):
-        act = read_name(MODEL)
-        assert (act.nature, act.number, act.matter) == ("délibération", "2026_031", "7.1")
-
-    @pytest.mark.parametrize(
-        "name",
-        [
-            "délibération.pdf",
-            "2026-13-45 délibération 2026_1 7.1 X.pdf",
-            "2026-10-15 facture 2026_1 7.1 X.pdf",
-            "2026-10-15 délibération 2026_1 7.1 .pdf",
-            "2026-10-15 délibération 2026_1 7.1 X.exe",
-        ],
-    )
-    def test_refusals(self, name):
-        assert read_name(name) is None
-
-    @given(st.text(max_size=60))
-    def test_no_subject_breaks_the_file(self, subject):
-        import yaml
-
-        act = read_name(f"2026-10-15 délibération 2026_1 7.1 x{subject}.pdf".replace("/", "_"))
-        if act is not None:
-            text = act_file(act, "x.pdf")
-            if text.isprintable() or all(c == "\n" or c.isprintable() for c in text):
-                assert yaml.safe_load(text)["objet"] == act.subject
-
-
-class TestJudging:
-    @pytest.mark.parametrize(
-        ("rounds", "state"),
-        [
-            (Rounds(True, NOW - timedelta(hours=1), {}), State.CONFORME),
-            (Rounds(True, NOW - timedelta(hours=4), {}), State.NON_CONFORME),
-            (Rounds(False, NOW, {}), State.NON_CONFORME),
-            (Rounds(True, None, {}), State.NON_VERIFIE),
-            (Rounds(True, NOW, {"62708": "panne"}), State.NON_CONFORME),
-            (Rounds(True, NOW, {}, {"https://x/": "pas de réponse"}), State.NON_VERIFIE),
-        ],
-    )
-    def test_rounds(self, rounds, state):
-        assert judge_rounds(rounds, "r", NOW).state is state
 
 
 class TestWatch:

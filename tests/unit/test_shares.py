@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
         ("tests/lab/test_postes.py::test_x", "tests/lab/test_postes.py"),
         ("tests/lab/test_postes_plateforme.py::test_x", USUAL),
         ("tests/lab/test_partage.py::TestFiles::test_x[a/b::c]", SECOND),
-        ("tests/integration/test_envois.py::TestSftp::test_x", "tests/integration/test_envois.py"),
+        ("tests/integration/test_envois_archivage.py::TestSftp::test_x", "tests/integration/test_envois_archivage.py"),
     ],
 )
 def test_share(nodeid: str, share: str) -> None:

@@ -1,138 +1,32 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The cell: accounts, queue, states, identity, assignment, transmission, oral reports, bilan, retention, rescue."""
+"""What a cell does with reports: queue, states, identity, assignment, transmission, oral reports, log, bilan."""
 
 import io
-import json
-import re
 import subprocess
 import uuid
 import zipfile
-from datetime import date, timedelta
+from datetime import timedelta
 
 import pytest
 from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
-from signalement_samples import COMMUNE, PASSWORD, facts, receipt, world
+from signalement_cell_samples import REASON, deposit, do, fresh_world, log_in
+from signalement_samples import facts, receipt
 
-from packmairie.portail.signalement import coffre, comptes, journal
-from packmairie.portail.signalement.cellule import bilan, connexion
-from packmairie.portail.signalement.models import (
-    Cellule,
-    Enveloppe,
-    Journal,
-    LigneStatistique,
-    Membre,
-    Morceau,
-    Scelle,
-    SessionScellee,
-    Signalement,
-)
+from packmairie.portail.signalement import coffre, journal
+from packmairie.portail.signalement.cellule import bilan
+from packmairie.portail.signalement.models import Enveloppe, Journal, LigneStatistique, Scelle, Signalement
 from packmairie.portail.signalement.scellement import secours
 from packmairie.portail.signalement.scellement.enveloppe import Unreadable
 
 pytestmark = pytest.mark.django_db
-REASON = "Convenir d'un entretien demandé par l'auteur"
 
 
 @pytest.fixture
 def here():
-    connexion.TRIES_OF_A_LOGIN.forget()
-    connexion.TRIES_OF_AN_ORIGIN.forget()
-    return world()
-
-
-def log_in(account):
-    client = Client()
-    asked = {"identifiant": account.member.identifiant, "mot_de_passe": PASSWORD, "code": account.code()}
-    answer = client.post("/cellule/connexion/", asked)
-    assert answer.status_code == 302, answer.content.decode()
-    return client
-
-
-def deposit(**changes):
-    client = Client()
-    answer = client.post("/signaler/faits/", facts(**changes))
-    assert answer.status_code == 200
-    return Signalement.objects.get(repere=receipt(answer.content.decode())[0].replace("-", "")), client
-
-
-def do(client, report, action, **asked):
-    return client.post(f"/cellule/dossier/{report.pk}/faire/{action}/", asked)
-
-
-def test_login_needs_both_factors_and_a_code_serves_once(here):
-    client, account = Client(), here.member
-    good = {"identifiant": "membre.exemple", "mot_de_passe": PASSWORD, "code": account.code()}
-    for wrong in ({"mot_de_passe": "autre mot de passe"}, {"code": "000000"}, {"identifiant": "personne"}):
-        answer = client.post("/cellule/connexion/", {**good, **wrong})
-        assert answer.status_code == 403
-        assert "Identifiant, mot de passe ou code inexact." in answer.content.decode()
-    assert client.get("/cellule/").status_code == 302
-    assert client.post("/cellule/connexion/", good).status_code == 302
-    assert client.get("/cellule/").status_code == 200
-    assert Client().post("/cellule/connexion/", good).status_code == 403, "a code is good once"
-    assert client.post("/cellule/sortir/").status_code == 302
-    assert client.get("/cellule/").status_code == 302
-    for _ in range(8):
-        Client().post("/cellule/connexion/", {**good, "code": "000000"})
-    assert Client().post("/cellule/connexion/", {**good, "code": account.code()}).status_code == 429
-
-
-def test_invitation_activation_confirmation(here):
-    boss = log_in(here.custodian)
-    new = {"quoi": "inviter", "identifiant": "nouvelle.exemple", "nom": "Nouvelle Exemple"}
-    page = boss.post("/cellule/equipe/", new).content.decode()
-    invitation = re.search(r'id="invitation">([^<]+)<', page).group(1)
-    client = Client()
-    asked = {"identifiant": "nouvelle.exemple", "secret": "0" * 28, "mot_de_passe": PASSWORD, "encore": PASSWORD}
-    assert client.post("/cellule/invitation/", asked).status_code == 403
-    short = {**asked, "secret": invitation, "mot_de_passe": "court", "encore": "court"}
-    assert client.post("/cellule/invitation/", short).status_code == 422
-    page = client.post("/cellule/invitation/", {**asked, "secret": invitation.lower()})
-    assert page.status_code == 200
-    text = page.content.decode()
-    secret = re.search(r'la clé : <span class="code">([^<]+)<', text).group(1).replace("-", "")
-    assert client.get("/cellule/").status_code == 302, "not before the proof"
-    import pyotp
-
-    assert client.post("/cellule/preuve/", {"mot_de_passe": PASSWORD, "code": "000000"}).status_code == 403
-    assert (
-        client.post("/cellule/preuve/", {"mot_de_passe": PASSWORD, "code": pyotp.TOTP(secret).now()}).status_code == 302
-    )
-    assert "attend d'être confirmé" in client.get("/cellule/").content.decode().replace("&#x27;", "'")
-    before, _author = deposit()
-    row = Membre.objects.get(identifiant="nouvelle.exemple")
-    assert not before.parts.filter(membre=row).exists()
-    assert client.post("/cellule/equipe/", {"quoi": "confirmer", "membre": row.pk}).status_code == 403
-    assert boss.post("/cellule/equipe/", {"quoi": "confirmer", "membre": row.pk}).status_code == 200
-    after, _author = deposit()
-    assert after.parts.filter(membre=row, enveloppe="faits").exists()
-    assert Client().post("/cellule/invitation/", {**asked, "secret": invitation}).status_code == 403, "used once"
-    boss.post("/cellule/equipe/", {"quoi": "partir", "membre": row.pk})
-    assert not after.parts.filter(membre=row).exists()
-    assert client.get("/cellule/").status_code == 302
-    page = boss.post("/cellule/equipe/", {"quoi": "reinviter", "membre": row.pk}).content.decode()
-    again = re.search(r'id="invitation">([^<]+)<', page).group(1)
-    assert comptes.invited("nouvelle.exemple", again) is not None
-
-
-def test_recovery_with_the_printed_code_reads_old_reports_again(here):
-    report, _author = deposit()
-    client = Client()
-    new = "un tout autre mot de passe"
-    asked = {"identifiant": "garant.exemple", "secret": "0" * 28, "mot_de_passe": new, "encore": new}
-    assert client.post("/cellule/recuperation/", asked).status_code == 403
-    page = client.post("/cellule/recuperation/", {**asked, "secret": here.custodian.recovery}).content.decode()
-    secret = re.search(r'la clé : <span class="code">([^<]+)<', page).group(1).replace("-", "")
-    import pyotp
-
-    assert client.post("/cellule/preuve/", {"mot_de_passe": new, "code": pyotp.TOTP(secret).now()}).status_code == 302
-    assert "CANARI-RECIT" in client.get(f"/cellule/dossier/{report.pk}/").content.decode()
-    again = Client().post("/cellule/recuperation/", {**asked, "secret": here.custodian.recovery})
-    assert again.status_code == 403, "the old recovery code is dead"
+    return fresh_world()
 
 
 def test_idor_matrix(here):
@@ -235,21 +129,6 @@ def test_states_follow_each_other_and_closing_leaves_one_anonymous_line(here):
     assert do(member, report, "etat", etat="recevable").status_code == 422
 
 
-def test_purge_waits_for_the_author_then_leaves_nothing(here):
-    report, _author = deposit(pieces=[SimpleUploadedFile("a.txt", b"abc")])
-    today = timezone.localdate()
-    Signalement.objects.update(purge_prevue=today, auteur_a_ecrit=today - timedelta(days=30))
-    out = io.StringIO()
-    call_command("purger", stdout=out)
-    assert "0 dossier(s) effacés, 1 gardés" in out.getvalue()
-    Signalement.objects.update(auteur_a_ecrit=today - timedelta(days=31))
-    call_command("purger", stdout=out)
-    assert not Signalement.objects.exists()
-    assert not Scelle.objects.exists()
-    assert not Morceau.objects.exists()
-    assert Journal.objects.filter(action="purge", sujet=report.repere).exists()
-
-
 def test_assignment_takes_the_keys_away(here):
     report, _author = deposit()
     custodian = log_in(here.custodian)
@@ -326,34 +205,6 @@ def test_oral_report_is_validated_by_its_author(here):
     assert Signalement.objects.get().origine == "oral"
 
 
-def test_a_commune_that_leaves_takes_anonymous_tables_alone(here):
-    deposit(texte="canari du dossier")
-    for category, count in (("menace", 4), ("sexiste", 9)):
-        for _ in range(count):
-            LigneStatistique.objects.create(
-                cellule=here.cell, annee=2026, dispositif="avdhas", categorie=category, taille="moins de 100 hab.",
-                origine="web", issue="mesures", duree="plus de 90 jours",
-            )  # fmt: skip
-    before = {"annee": 2025, "dispositif": "avdhas", "categorie": "menace", "taille": "x", "origine": "web"}
-    LigneStatistique.objects.create(cellule=here.cell, issue="mesures", duree="x", **before)
-    said = io.StringIO()
-    call_command("commune_exporter", COMMUNE, stdout=said)
-    taken = json.loads(said.getvalue())
-    assert [(one["cellule"], one["debut"], one["fin"]) for one in taken["adhesions"]] == [
-        (here.cell.nom, "2026-01-01", None)
-    ]
-    # The year before its adhesion is not its own, a count under 5 is nobody's, and no report is told of.
-    (year,) = taken["bilans"]
-    assert (year["cellule"], year["annee"], year["total"]) == (here.cell.nom, 2026, "13")
-    tables = {table["titre"]: dict(table["lignes"]) for table in year["tableaux"]}
-    assert tables["Qualification"] == {"Menace": "< 5", "Agissement sexiste": "masqué"}
-    assert "canari" not in said.getvalue()
-    assert Signalement.objects.get().repere not in said.getvalue()
-    elsewhere = io.StringIO()
-    call_command("commune_exporter", "62633", stdout=elsewhere)
-    assert json.loads(elsewhere.getvalue())["bilans"] == []
-
-
 def test_bilan_hides_small_counts(here):
     def add(count, category):
         for _ in range(count):
@@ -407,90 +258,3 @@ def test_neutral_notice_waits_for_a_custodian_and_for_the_mail_server(here, sett
     assert not report.avis_en_attente
     custodian.get("/cellule/")
     assert len(mail.outbox) == 1
-
-
-def test_rescue_key_gives_reports_back(here, monkeypatch):
-    report, _author = deposit()
-    report.parts.filter(destinataire="membre").delete()
-    assert coffre.open_for_member(report, here.custodian.member, here.custodian.private) is None
-    monkeypatch.setattr("sys.stdin", io.StringIO(secours.new_rescue()[0] + "\n"))
-    with pytest.raises(CommandError, match="coffre"):
-        call_command("secours_rouvrir", "garant.exemple")
-    monkeypatch.setattr("sys.stdin", io.StringIO(here.rescue + "\n"))
-    call_command("secours_rouvrir", "garant.exemple", stdout=io.StringIO())
-    vault = coffre.open_for_member(report, here.custodian.member, here.custodian.private)
-    assert vault.last("identite", Enveloppe.IDENTITE)["nom"] == "CANARI-NOM"
-
-
-def test_commands_of_the_installation(here, tmp_path):
-    out = io.StringIO()
-    call_command("cle_secours", stdout=out)
-    recipient = re.search(r"age1\w+", out.getvalue()).group(0)
-    options = {"centre": "CdG C", "garant": "c.exemple", "nom_garant": "C Exemple"}
-    with pytest.raises(CommandError, match="age"):
-        call_command("cellule_creer", "Cellule C", secours="age1faux", **options)
-    call_command("cellule_creer", "Cellule C", secours=recipient, stdout=out, deport_de="Cellule d'écoute", **options)
-    made = Cellule.objects.get(nom="Cellule C")
-    here.cell.refresh_from_db()
-    assert here.cell.deport == made
-    code = re.search(r"c\.exemple : ([0-9A-Z-]+)", out.getvalue()).group(1)
-    assert comptes.invited("c.exemple", code) is not None
-    Membre.objects.update(invitation_fin=timezone.now() - timedelta(days=1))
-    assert comptes.invited("c.exemple", code) is None
-    table = tmp_path / "a.csv"
-    table.write_text("insee;dispositif;debut;fin\n99999;avdhas;2026-01-01;\n59350;autre;2026-01-01;\n59350;avdhas;x;\n")
-    with pytest.raises(CommandError) as refused:
-        call_command("adhesions_importer", "Cellule C", str(table))
-    assert len(str(refused.value).splitlines()) == 3
-    table.write_text("insee;dispositif;debut;fin\n59350;avdhas;2026-01-01;2026-12-31\n")
-    call_command("adhesions_importer", "Cellule C", str(table), stdout=out)
-    call_command("adhesions_importer", "Cellule C", str(table), stdout=out)
-    assert made.adhesions.get().fin == date(2026, 12, 31)
-
-
-def test_state_tells_counts_and_no_content(here):
-    report, _author = deposit()
-    Signalement.objects.update(recu=timezone.localdate() - timedelta(days=40))
-    out = io.StringIO()
-    call_command("etat_signalement", stdout=out)
-    told = json.loads(out.getvalue())
-    cell = next(c for c in told["cellules"] if c["nom"] == "Cellule d'écoute")
-    assert (cell["membres"], cell["garants"], cell["ouverts"]) == (2, 1, 1)
-    assert cell["plus_ancien_a_lire_jours"] == 40
-    assert cell["retards"] == 2
-    assert cell["retards_legaux"] == 0
-    assert cell["journal_intact"]
-    assert told["communes"] == {"62708": {"verdict": "ordinaire", "cellule": cell["nom"]}}
-    for hidden in ("CANARI", report.repere, str(report.pk)):
-        assert hidden not in out.getvalue()
-    Membre.objects.filter(identifiant="membre.exemple").update(courriel="membre@exemple.fr")
-    call_command("rappels", stdout=out)
-    assert mail.outbox[0].to == ["membre@exemple.fr"]
-    assert "signalement" not in str(mail.outbox[0].message()).lower()
-
-
-def test_a_session_of_a_member_who_left_is_over(here):
-    client = log_in(here.member)
-    comptes.dismiss(here.custodian.member, here.member.member)
-    assert client.get("/cellule/").status_code == 302
-    assert not SessionScellee.objects.filter(membre=here.member.member).exists()
-
-
-def test_papers_of_a_commune(here, tmp_path):
-    import html5lib
-
-    address = "https://signalement.exemple.fr/"
-    out = io.StringIO()
-    call_command("papiers", "62708", adresse=address, to=tmp_path, stdout=out)
-    names = {"acte", "convention", "note", "affiche", "registre", "aipd", "lettres"}
-    assert {file.stem for file in tmp_path.iterdir()} == names
-    for file in tmp_path.iterdir():
-        text = file.read_text("utf-8")
-        html5lib.HTMLParser(strict=True).parse(text)
-        assert "Riencourt" in text
-        assert "{{" not in text
-        assert not re.findall(r'(?:src|href)="http', text)
-    assert "<svg" in (tmp_path / "affiche.html").read_text("utf-8")
-    for wrong in ({"insee": "59350", "adresse": address}, {"insee": "62708", "adresse": "http://x"}):
-        with pytest.raises(CommandError):
-            call_command("papiers", wrong["insee"], adresse=wrong["adresse"], to=tmp_path)

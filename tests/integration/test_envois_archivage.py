@@ -1,40 +1,34 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Deposits against real servers: OpenSSH's SFTP, and mutual TLS by nginx before a stand-in of each platform."""
+"""Deposits in archival systems: OpenSSH's SFTP, and mutual TLS by nginx before a stand-in of each platform."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
-from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from envois_peers import Nginx, OpenSsh, StandIn, issue
+from archivage_samples import RNG, header, item
+from envois_front import NOW, identified, needs_nginx, official, served
+from envois_peers import OpenSsh
 from envois_samples import PDF, SCHEMAS, envois_pack, files_to_archive, run_and_kill
-from tls_peers import Authority
 
-from packmairie.engines.deposit import NotSentError
-from packmairie.engines.deposit_http import Client, Identity
-from packmairie.engines.s2low import S2low
+from packmairie.engines.xml_schemas import load_rng
+from packmairie.formats.seda.manifest import Unit, write_manifest
 from packmairie.formats.seda.replies import Kind
+from packmairie.formats.xml import parse
 from packmairie.inventory.vault import Vault, ensure_vault_password
 from packmairie.model.preuve import State
 from packmairie.model.problem import PackmairieError
 from packmairie.model.secret import Secret
-from packmairie.operations import archivage, archivage_depot, teletransmission, teletransmission_depot
-from packmairie.operations.envois_places import spool_of
+from packmairie.operations import archivage, archivage_depot
 
-NOW = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
 REPLY = (
     '<{name} xmlns="fr:gouv:culture:archivesdefrance:seda:v2.2"><Date>2026-11-25T10:00:00</Date>'
     "<ReplyCode>{code}</ReplyCode><{field}>{transfer}</{field}></{name}>"
 )
-official = pytest.mark.skipif(not SCHEMAS.is_dir(), reason=f"schémas officiels absents de {SCHEMAS}")
 needs_sshd = pytest.mark.skipif(
     not Path("/usr/sbin/sshd").exists(), reason="sshd n'est pas installé : scripts/install-test-tools (root)"
-)
-needs_nginx = pytest.mark.skipif(
-    not Path("/usr/sbin/nginx").exists(), reason="nginx n'est pas installé : scripts/install-test-tools (root)"
 )
 
 
@@ -79,6 +73,12 @@ def resolved(monkeypatch):
         return real("127.0.0.1" if host == "localhost.localdomain" else host, *arguments, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", local)
+
+
+@pytest.fixture
+def front(tmp_path):
+    with served(tmp_path) as made:
+        yield made
 
 
 @official
@@ -137,64 +137,6 @@ class TestSftp:
             if finished:
                 break
         assert finished
-
-
-@pytest.fixture
-def front(tmp_path):
-    """Give the stand-in, nginx in front of it, the authority, and a pack's identity files."""
-    behind = StandIn()
-    authority = Authority(tmp_path / "ac")
-    nginx = Nginx(tmp_path / "nginx", authority, behind.server_address[1])
-    yield behind, nginx, authority
-    nginx.stop()
-    behind.shutdown()
-    behind.server_close()
-
-
-@needs_nginx
-class TestMutualTls:
-    @pytest.mark.parametrize("kind", ["aucun", "expiré", "autre autorité"])
-    def test_refused(self, tmp_path, front, kind):
-        behind, nginx, authority = front
-        certificate: tuple[Path, Path] | None = None
-        if kind == "expiré":
-            certificate = issue(authority, tmp_path / "c", "machine", days=-2)
-        elif kind == "autre autorité":
-            certificate = issue(Authority(tmp_path / "ac2", "Autre AC"), tmp_path / "c", "machine")
-        identity = Identity(str(authority.root), *(map(str, certificate) if certificate else ()))
-        behind.answers["GET", "/api/test-connexion.php"] = (200, {}, b"OK\n")
-        with pytest.raises(NotSentError, match=r"HTTP 400|refuse le certificat"):
-            S2low(Client(nginx.url, identity)).test()
-        assert behind.seen == []
-
-    def test_accepted(self, tmp_path, front):
-        behind, nginx, authority = front
-        certificate = issue(authority, tmp_path / "c", "machine")
-        behind.answers["GET", "/api/test-connexion.php"] = (200, {}, b"OK\n")
-        S2low(Client(nginx.url, Identity(str(authority.root), *map(str, certificate)))).test()
-        assert behind.asked("GET", "/api/test-connexion.php")[0][0]["x-client-verify"] == "SUCCESS"
-
-    def test_a_platform_of_another_authority_is_refused(self, tmp_path, front):
-        behind, nginx, authority = front
-        certificate = issue(authority, tmp_path / "c", "machine")
-        other = Authority(tmp_path / "ac2", "Autre AC")
-        with pytest.raises(NotSentError, match="injoignable ou refusé"):
-            S2low(Client(nginx.url, Identity(str(other.root), *map(str, certificate)))).test()
-        assert behind.seen == []
-
-    def test_a_key_that_others_read_is_refused(self, tmp_path, front):
-        _behind, nginx, authority = front
-        certificate, key = issue(authority, tmp_path / "c", "machine")
-        key.chmod(0o644)
-        with pytest.raises(PackmairieError, match="chmod 600"):
-            Client(nginx.url, Identity(str(authority.root), str(certificate), str(key)))
-
-
-def identified(tmp_path, authority, pack, section):
-    certificate, key = issue(authority, pack, "machine")
-    shutil.copy(authority.root, pack / "ac.pem")
-    text = section + f"  autorite: ac.pem\n  certificat: {certificate.name}\n  cle: {key.name}\n"
-    (pack / "pack.yml").write_text((pack / "pack.yml").read_text(encoding="utf-8") + text, encoding="utf-8")
 
 
 @official
@@ -334,82 +276,12 @@ def parts_of(headers, body):
     return found
 
 
-ACT = """\
-nature: délibération
-matiere: "7.1"
-numero: 2026_017
-date: 2026-10-15
-objet: Réfection de l'église d'Œuf – été
-document: deliberation.pdf
-"""
-
-
-@official
-@needs_nginx
-class TestS2low:
-    def test_deposit_waits_for_the_agent_and_is_followed(self, tmp_path, front):
-        behind, nginx, authority = front
-        pack = envois_pack(tmp_path / "pack")
-        identified(tmp_path, authority, pack, f"tdt:\n  url: {nginx.url}\n")
-        folder = tmp_path / "acte"
-        folder.mkdir()
-        (folder / "acte.yml").write_text(ACT, encoding="utf-8")
-        (folder / "deliberation.pdf").write_bytes(PDF)
-        fetch = "/modules/actes/actes_classification_fetch.php?api=1"
-        behind.answers["GET", fetch] = (200, {}, "KO\nclassification indisponible".encode("iso-8859-1"))
-        with pytest.raises(PackmairieError, match="classification indisponible"):
-            teletransmission_depot.fetch_classification(pack, "62708")
-        recorded = (SCHEMAS / "actes" / "exemples" / "pastell-classification.xml").read_bytes()
-        behind.answers["GET", fetch] = (200, {}, recorded)
-        teletransmission_depot.fetch_classification(pack, "62708")
-        prepared = teletransmission.prepare(pack, "62708", folder, date(2026, 11, 24))
-        assert prepared.report.state is State.CONFORME, prepared.report
-        create = ("POST", "/modules/actes/actes_transac_create.php")
-        behind.answers["GET", "/api/test-connexion.php"] = (200, {}, b"OK\n")
-        behind.answers[create] = (200, {}, "KO\nLe numéro est déjà utilisé".encode("iso-8859-1"))
-        with pytest.raises(PackmairieError, match="numéro est déjà utilisé"):
-            teletransmission_depot.deposit(pack, "62708", prepared.transfer)
-        behind.answers[create] = (200, {}, b"OK\n666")
-        assert teletransmission_depot.deposit(pack, "62708", prepared.transfer).transaction == "666"
-        body = behind.asked(*create)[-1][1]
-        assert "Réfection de l'église d'OEuf - été".encode("iso-8859-1") in body
-        for field, value in (
-            ("en_attente", b"1"),
-            ("type_acte", b"99_DE"),
-            ("classif2", b"1"),
-            ("number", b"2026_017"),
-        ):
-            assert f'name="{field}"'.encode() + b"\r\n\r\n" + value in body
-        assert PDF in body
-        status = "/modules/actes/actes_transac_get_status.php?transaction=666"
-        behind.answers["GET", status] = (200, {}, b"OK\n17\n")
-        [waiting] = teletransmission_depot.follow(pack, "62708", NOW)
-        assert "agent" in waiting.label
-        received = (
-            '<?xml version="1.0" encoding="ISO-8859-1"?><actes:ARActe xmlns:actes="http://www.interieur.gouv.fr/ACTES'
-            '#v1.1-20040216" actes:DateReception="2026-11-24" actes:IDActe="062-216207084-20261015-2026_017-DE"/>'
-        )
-        behind.answers["GET", status] = (200, {}, b"OK\n4\n" + received.encode())
-        first, then = teletransmission_depot.follow(pack, "62708", NOW)
-        assert first.done
-        assert "indisponible" in first.notes[0]
-        assert then.notes[0].startswith("archivage préparé")
-        assert (folder / "ARActe.xml").read_text() == received
-        [transfer] = spool_of(pack, "archivage", "62708").transfers()
-        assert spool_of(pack, "archivage", "62708").step(transfer, "verifie").data["etat"] == "conforme"
-
-
 @official
 class TestJing:
     def test_a_second_opinion_on_a_profile(self, tmp_path):
         """Our judge of RELAX NG and Debian's jing agree on a manifest that a profile accepts, and on another."""
         if shutil.which("jing") is None:
             pytest.skip("jing n'est pas installé : scripts/install-test-tools (root)")
-        from test_archivage import RNG, Unit, header, item, write_manifest
-
-        from packmairie.engines.xml_schemas import load_rng
-        from packmairie.formats.xml import parse
-
         profile = tmp_path / "profil.rng"
         profile.write_text(RNG.replace("@titre@", "Délibérations"), encoding="utf-8")
         ours = load_rng(profile)
