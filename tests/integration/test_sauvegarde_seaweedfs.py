@@ -22,10 +22,14 @@ from test_sauvegarde_brique import sample
 from packmairie.briques.sauvegarde import PLANNED_KEY, Sauvegarde
 from packmairie.engines.s3 import Store
 from packmairie.engines.s3_buckets import BucketWish, bring_bucket, bucket_gaps, bucket_policy, lifecycle
+from packmairie.inventory.vault import Vault
 from packmairie.lab.own_store import OwnStore, own_store
+from packmairie.model.probe import Absent, Found
+from packmairie.model.probes_sauvegarde import BackupFacts, BackupReading
 from packmairie.model.problem import PackmairieError
 from packmairie.operations.desired import offline_secrets
 from packmairie.operations.sauvegarde_buckets import wishes
+from packmairie.operations.sauvegarde_store import read_backups
 from packmairie.operations.sauvegarde_upkeep import extend_locks
 
 KEY = {"identifiant": "CLEPLANIFIEE00000000", "secret": "secret-planifie-sur-la-boucle-locale-00000"}
@@ -158,3 +162,17 @@ def test_hidden_versions_go_away_once_nothing_locks_them(opened: OwnStore, tmp_p
     script.write_text(text.replace(f"127.0.0.1:{opened.s3 + 10000}", "127.0.0.1:1"), encoding="utf-8")
     failed = subprocess.run([shell, str(script)], capture_output=True, text=True, timeout=60, check=False)
     assert failed.returncode == 1, failed.stdout + failed.stderr
+
+
+def test_a_bucket_is_read_by_the_stores_clock_and_a_missing_one_is_missing(
+    opened: OwnStore, bucket: BucketWish, tmp_path: Path
+) -> None:
+    wish = BucketWish("relu-par-la-sonde", True, 35, bucket.users, bucket.keepers)
+    bring_bucket(opened.store, wish)
+    vault = Vault(tmp_path)
+    found = read_backups(opened.store, vault, BackupReading("62708", wish.name, ()))
+    assert isinstance(found, Found), found
+    assert isinstance(found.value, BackupFacts)
+    assert abs((datetime.now(UTC) - found.value.now).total_seconds()) < 60
+    assert (found.value.claims, found.value.drills, found.value.default_lock) == ((), {}, 35)
+    assert isinstance(read_backups(opened.store, vault, BackupReading("62708", "jamais-fait", ())), Absent)

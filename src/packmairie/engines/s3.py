@@ -148,12 +148,16 @@ class Store:
         body = json.dumps(data, ensure_ascii=False, indent=1).encode()
         self.client.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
 
-    def clock(self, bucket: str) -> datetime:
-        """Return the store's clock (its Date header)."""
+    def listing(self, bucket: str, prefix: str) -> tuple[list[str], datetime]:
+        """Return the keys under a prefix, and the store's clock (its Date header). Raise ClientError."""
         from email.utils import parsedate_to_datetime  # noqa: PLC0415
 
-        answer = self.client.head_bucket(Bucket=bucket)
-        return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+        found: list[str] = []
+        date = ""
+        for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            found += [entry["Key"] for entry in page.get("Contents", ())]
+            date = page["ResponseMetadata"]["HTTPHeaders"]["date"]
+        return found, parsedate_to_datetime(date)
 
     def keys(self, bucket: str, prefix: str) -> Iterator[str]:
         """Yield the keys under a prefix."""

@@ -52,6 +52,7 @@ class Session:
     def __init__(self, client: httpx.Client, names: Names) -> None:
         self.client = client
         self.names = names
+        self._addresses: dict[str, str] = {}
 
     def request(self, method: str, url: str, *, data: dict[str, str] | None = None, body: Page | None = None) -> Page:
         """Send one request and return its page. Raise WebFailure."""
@@ -80,6 +81,12 @@ class Session:
             raise _failure(parsed.host, error) from None
 
     def _address(self, host: str) -> str:
+        if found := self._addresses.get(host):
+            return found
+        self._addresses[host] = found = self._resolve(host)
+        return found
+
+    def _resolve(self, host: str) -> str:
         known: str | None = None
         for type_ in ("A", "AAAA"):
             answer = self.names.ask(DnsQuery(host, type_))
@@ -187,7 +194,9 @@ class Web:
                     internal.append(url.copy_with(fragment=None))
             asked = list(dict.fromkeys(internal))[:MAX_LINKS]
             for url in asked:
-                _ask(session, url, broken)
+                # The home page has answered already.
+                if url != home or page.status != 200:
+                    _ask(session, url, broken)
         return Found(Visit(page, octets, 1 + len(own), len(asked), broken, tuple(foreign)))
 
 

@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from packmairie.briques.sauvegarde_checks import moment_of
 from packmairie.briques.sauvegarde_repositories import MAINTENANCE_KEY, endpoint, has_store
 from packmairie.engines.names import Names
-from packmairie.engines.s3 import Store, StoreAddress, explain
+from packmairie.engines.s3 import ABSENT, Store, StoreAddress, code_of, explain
 from packmairie.engines.s3_buckets import default_lock, try_abilities, try_lock
 from packmairie.inventory.vault import Vault
 from packmairie.model.change import PLATEFORME
@@ -71,9 +71,9 @@ def maintenance_key(vault: Vault) -> Mapping[str, str]:
 def read_backups(store: Store, vault: Vault, probe: BackupReading) -> Answer:
     """Given the store opened with the maintenance key, return what a commune's bucket tells, or why it could not."""
     try:
-        now = store.clock(probe.bucket)
+        proofs, now = store.listing(probe.bucket, "preuves/")
     except ClientError as error:
-        if explain(error) == "absent":
+        if code_of(error) in ABSENT:
             return Absent(f"le seau {probe.bucket} n'existe pas")
         return Unanswered(explain(error))
     except BotoCoreError as error:
@@ -81,7 +81,7 @@ def read_backups(store: Store, vault: Vault, probe: BackupReading) -> Answer:
     claims, drills, upkeep = [], {}, {}
     for name, prefix, _key in probe.repositories:
         claims += [claim for claim in _claims(store, probe.bucket, name, prefix) if claim]
-    for key in store.keys(probe.bucket, "preuves/"):
+    for key in proofs:
         found = store.read_json(probe.bucket, key) if key.endswith(".json") else None
         if found is None:
             continue
