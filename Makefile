@@ -43,7 +43,7 @@ test-together: $(STAMP) ## Integration and lab tests, side by side
 test-lab: $(STAMP) ## Tests on booted hosts (root on Linux)
 	@scripts/test-lab $(BIN)
 
-test-nightly: $(STAMP) ## Attacks on backups, the complete desktop, the installer in an emulator (root on Linux)
+test-nightly: $(STAMP) ## Attacks on backups, kills and moves of a territory, the complete desktop, the installer (root)
 	@scripts/test-lab $(BIN) nightly
 
 lint: $(STAMP) ## ruff, mypy, import-linter, yamllint, ansible-lint
