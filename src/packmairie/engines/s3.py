@@ -154,16 +154,19 @@ class Store:
 
         found: list[str] = []
         date = ""
-        for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for page in self._pages(bucket, prefix):
             found += [entry["Key"] for entry in page.get("Contents", ())]
             date = page["ResponseMetadata"]["HTTPHeaders"]["date"]
         return found, parsedate_to_datetime(date)
 
     def keys(self, bucket: str, prefix: str) -> Iterator[str]:
         """Yield the keys under a prefix."""
-        for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for page in self._pages(bucket, prefix):
             for entry in page.get("Contents", ()):
                 yield entry["Key"]
+
+    def _pages(self, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
+        yield from self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
 
     def versions(self, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
         """Yield every version and delete marker under a prefix; a marker has ``Marker`` true."""
