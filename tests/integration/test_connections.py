@@ -13,9 +13,20 @@ import pytest
 from tls_peers import Authority
 
 from packmairie.engines import connections as engine
+from packmairie.engines import transport
 from packmairie.engines.names import Names
 from packmairie.engines.web import Web
-from packmairie.model.probe import Absent, Answer, DnsAnswer, DnsQuery, Found, HttpChain, HttpPost, Obstacle
+from packmairie.model.probe import (
+    Absent,
+    Answer,
+    DnsAnswer,
+    DnsQuery,
+    Found,
+    HttpChain,
+    HttpPost,
+    Obstacle,
+    TlsHandshake,
+)
 
 GOOD, OTHER, BAD = "www.bon.example", "aide.bon.example", "www.mauvais.example"
 
@@ -100,11 +111,11 @@ def place(server: Server, name: str, path: str = "/") -> str:
 
 
 def test_pages_of_one_name_come_by_one_connection_and_visitors_share_no_cookie(web: Web, server: Server) -> None:
-    with web.visitor() as session:
-        for _page in range(3):
-            assert session.request("GET", place(server, GOOD)).status == 200
-    with web.visitor() as session:
+    session = web.visitor()
+    for _page in range(3):
         assert session.request("GET", place(server, GOOD)).status == 200
+    session = web.visitor()
+    assert session.request("GET", place(server, GOOD)).status == 200
     assert isinstance(web.post(HttpPost(place(server, GOOD), "x")), Found)
     assert server.names == [GOOD]
     assert server.cookies == ["", "visite=1", "visite=1", "", ""]
@@ -132,6 +143,29 @@ def test_a_connection_that_the_server_closed_is_not_used_again(web: Web, server:
         assert isinstance(web.follow(HttpChain(place(server, GOOD))), Found)
         assert server.ended.acquire(timeout=5)
     assert server.names == [GOOD] * 5
+
+
+def test_a_certificate_that_was_read_leaves_its_connection_to_the_pages(
+    web: Web, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "HTTPS_PORT", server.server_address[1])
+    client = transport.Transport(web.names, connections=web.connections)
+    for _time in range(2):
+        read = client.handshake(TlsHandshake(GOOD, server.server_address[1])).value  # type: ignore[union-attr]
+        assert read.trusted
+        assert set(read.names) == {GOOD, OTHER}
+        assert isinstance(web.follow(HttpChain(place(server, GOOD))), Found)
+    assert server.names == [GOOD]
+    refused = client.handshake(TlsHandshake(BAD, server.server_address[1])).value  # type: ignore[union-attr]
+    assert not refused.trusted
+
+
+def test_of_other_ports_nothing_is_kept(web: Web, server: Server) -> None:
+    client = transport.Transport(web.names, connections=web.connections)
+    for _time in range(2):
+        assert isinstance(client.handshake(TlsHandshake(GOOD, server.server_address[1])), Found)
+        assert server.ended.acquire(timeout=5)
+    assert server.names == [GOOD, GOOD]
 
 
 def test_each_thread_has_its_own_and_all_are_closed_at_the_end(web: Web, server: Server) -> None:

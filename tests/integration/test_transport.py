@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,11 +14,24 @@ import pytest
 from tls_peers import Authority, Dialogue, over_tls, read_head, serving, starting_tls
 
 from packmairie.briques.judging import judge_certificate
+from packmairie.engines import connections, web
 from packmairie.engines import transport as engine
 from packmairie.engines.names import Names
 from packmairie.engines.transport import Transport, trust
+from packmairie.engines.web import Web
 from packmairie.model.preuve import State
-from packmairie.model.probe import Absent, Answer, Certificate, Found, HttpGet, Page, TlsHandshake, Unanswered
+from packmairie.model.probe import (
+    Absent,
+    Answer,
+    Certificate,
+    DnsAnswer,
+    DnsQuery,
+    Found,
+    HttpGet,
+    Page,
+    TlsHandshake,
+    Unanswered,
+)
 from packmairie.model.problem import PackmairieError
 
 HOST = "mx.pack.example"
@@ -28,8 +42,9 @@ OFFERED, NOT_OFFERED = b"250-mx\r\n250-STARTTLS\r\n250 8BITMIME\r\n", b"250-mx\r
 class Loopback(Names):
     """Names that all lead to this machine, but for those that lead nowhere."""
 
-    def addresses(self, host: str, types: Any = ("A", "AAAA")) -> list[str]:
-        return [] if host.endswith("inconnu.example") else ["127.0.0.1"]
+    def ask(self, query: DnsQuery) -> Answer:
+        known = query.type == "A" and not query.name.endswith("inconnu.example")
+        return Found(DnsAnswer(("127.0.0.1",))) if known else Absent("rien")
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +55,13 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 @pytest.fixture
 def client(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Transport:
     monkeypatch.setattr(engine, "CONNECT_SECONDS", 2.0)
+    monkeypatch.setattr(web, "CONNECT_SECONDS", 2.0)
     return Transport(Loopback(["127.0.0.1"]), str(authority.root))
+
+
+def web_of(client: Transport) -> Web:
+    """Pages by the same names and connections."""
+    return Web(client.names, connections=client.connections)
 
 
 @pytest.fixture
@@ -177,7 +198,7 @@ class TestFetch:
         return b"\r\n".join([*lines, b"Connection: close", b"Content-Length: %d" % len(body), b"", body])
 
     def fetch(self, client, port) -> Answer:
-        return client.fetch(HttpGet(f"https://{HOST}:{port}{self.PATH}"))
+        return web_of(client).fetch(HttpGet(f"https://{HOST}:{port}{self.PATH}"))
 
     def test_asks_for_the_name_that_it_means(self, authority, client, serve):
         context = authority.context(HOST)
@@ -189,12 +210,13 @@ class TestFetch:
                 seen["head"] = read_head(secured).decode()
                 secured.sendall(self.page(b"HTTP/1.1 200 OK", b"Content-Type: text/plain", body=b"version: STSv1\r\n"))
 
-        answer = self.fetch(client, serve(talk))
+        port = serve(talk)
+        answer = self.fetch(client, port)
         assert isinstance(answer, Found)
         assert answer.value == Page(200, answer.value.headers, "version: STSv1\r\n")
         assert answer.value.headers["content-type"] == "text/plain"
         assert seen["sni"] == HOST
-        assert f"Host: {HOST}\r\n" in seen["head"]
+        assert f"Host: {HOST}:{port}\r\n" in seen["head"]
         assert seen["head"].startswith(f"GET {self.PATH} HTTP/1.1\r\n")
 
     @pytest.mark.parametrize("status", [b"404 Absent", b"301 Ailleurs", b"500 Erreur"])
@@ -214,21 +236,67 @@ class TestFetch:
         assert isinstance(self.fetch(client, closed_port), Absent)
 
     def test_silent(self, client, silent_port, monkeypatch):
-        monkeypatch.setattr(engine, "CONNECT_SECONDS", 0.5)
+        monkeypatch.setattr(web, "CONNECT_SECONDS", 0.5)
         assert isinstance(self.fetch(client, silent_port), Unanswered)
 
     def test_hanging_up(self, authority, client, serve):
         assert isinstance(self.fetch(client, serve(over_tls(authority.context(HOST)))), Unanswered)
 
     def test_a_name_without_address(self, client):
-        assert isinstance(client.fetch(HttpGet("https://inconnu.example/")), Unanswered)
+        assert isinstance(web_of(client).fetch(HttpGet("https://inconnu.example/")), Unanswered)
 
     def test_a_page_without_end_is_cut(self, authority, client, serve, monkeypatch):
-        monkeypatch.setattr(engine, "PAGE_LIMIT", 10_000)
+        monkeypatch.setattr(connections, "PAGE_LIMIT", 10_000)
         reply = self.page(b"HTTP/1.1 200 OK", body=b"x" * 5_000_000)
         answer = self.fetch(client, serve(over_tls(authority.context(HOST), reply)))
         assert isinstance(answer, Found)
         assert 10_000 < len(answer.value.body) < 1_000_000
+
+    def test_headers_that_trickle_do_not_hold_a_run(self, authority, client, serve, monkeypatch):
+        monkeypatch.setattr(connections, "PAGE_SECONDS", 1.0)
+        context = authority.context(HOST)
+
+        def trickle(taken):
+            with context.wrap_socket(taken, server_side=True) as secured, contextlib.suppress(OSError):
+                secured.sendall(b"HTTP/1.1 200 OK\r\nX-Lent: ")
+                for _number in range(50):
+                    secured.sendall(b"x")
+                    time.sleep(0.1)
+
+        started = time.monotonic()
+        answer = self.fetch(client, serve(trickle))
+        assert isinstance(answer, Unanswered)
+        assert "pas fini de répondre" in answer.reason
+        assert time.monotonic() - started < 3
+
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nle debut",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n64\r\nle debut",
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nrien",
+            b"pas du HTTP\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n",
+        ],
+    )
+    def test_what_is_not_a_whole_page_says_nothing(self, authority, client, serve, reply):
+        assert isinstance(self.fetch(client, serve(over_tls(authority.context(HOST), reply))), Unanswered)
+
+    def test_a_body_in_pieces(self, authority, client, serve):
+        reply = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nver\r\n4\r\nsion\r\n0\r\n\r\n"
+        assert self.fetch(client, serve(over_tls(authority.context(HOST), reply))).value.body == "version"
+
+    def test_what_was_compressed_all_the_same_is_read_and_a_bomb_is_cut(self, authority, client, serve, monkeypatch):
+        monkeypatch.setattr(connections, "PAGE_LIMIT", 10_000)
+        for body, length in ((b"version: STSv1", 14), (b"x" * 5_000_000, 10_001)):
+            reply = self.page(b"HTTP/1.1 200 OK", b"Content-Encoding: gzip", body=gzip.compress(body))
+            assert len(self.fetch(client, serve(over_tls(authority.context(HOST), reply))).value.body) == length
+
+    def test_headers_that_came_twice_or_in_utf_8(self, authority, client, serve):
+        reply = self.page(b"HTTP/1.1 200 OK", b"X-Un: a", b"x-un: b", "Location: /été".encode(), b"X-Latin: \xe9")
+        headers = self.fetch(client, serve(over_tls(authority.context(HOST), reply))).value.headers
+        assert (headers["x-un"], headers["location"], headers["x-latin"]) == ("a, b", "/été", "é")
 
     def test_a_proxy_of_the_machine_is_not_asked(self, authority, client, serve, closed_port, monkeypatch):
         for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):

@@ -1,58 +1,90 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""HTTP connections that serve again: a handshake costs both sides more than several pages.
+"""HTTP/1.1 connections that serve again: a handshake costs both sides more than several pages.
 
 Names of the world stand at few addresses, and a client that is told addresses takes for one what is at one address.
-Here a connection serves only the name under which its certificate was verified.
+Here a connection serves only the name under which its certificate was verified. Answers are read by the standard
+library: a territory has some thirty thousand pages to ask, and other clients take two to five times its processor for
+each (decision 0039).
 """
 
 from __future__ import annotations
 
+import http.client
+import io
+import select
+import socket
 import ssl
+import time
+import zlib
 from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
 from threading import Lock, local
 
-import httpx
+from packmairie.model.probe import Page
 
-KEEP_SECONDS = 1.0
-"""How long a connection waits for its next request; servers that close early do so after two seconds."""
+KEEP_SECONDS = 4.0
+"""How long a connection waits for its next request; most servers wait five seconds and more."""
 KEPT_NAMES = 16
 """Names whose connection a thread keeps; the one that served longest ago goes first."""
+PAGE_SECONDS = 20.0
+"""A server that trickles bytes for ever must not hold a run."""
+PAGE_LIMIT = 1_000_000
+"""Bytes read of a page at most."""
+PIECE = 65_536
+GZIP = 31
+"""The window of zlib that reads gzip (RFC 1952)."""
 
 
-class Connections(httpx.BaseTransport):
-    """Given to any number of clients, in any number of threads: each thread has connections of its own.
+@dataclass(frozen=True)
+class Front:
+    """Where a name is reached: the scheme (``http`` or ``https``), the name, its address, the port."""
 
-    A client that ends closes none of them; ``end`` does, for every thread.
-    """
+    scheme: str
+    name: str
+    address: str
+    port: int
+
+
+class SlowError(TimeoutError):
+    """A server speaks, and does not finish."""
+
+
+class Connections:
+    """Given to any number of askers, in any number of threads: each thread has connections of its own."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self.context = context
         self._mine = local()
-        self._everyone: list[OrderedDict[tuple[str, str], httpx.HTTPTransport]] = []
+        self._everyone: list[OrderedDict[Front, _Connection]] = []
         self._joining = Lock()
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request by a connection of the name that it asks for (``sni_hostname``), verified under that name."""
-        name = request.extensions.get("sni_hostname") or request.url.host
-        return self._of(name, request.url.host).handle_request(request)
+    def request(
+        self, front: Front, method: str, target: str, headers: Mapping[str, str], body: bytes | None, *, seconds: float
+    ) -> tuple[Page, http.client.HTTPMessage]:
+        """Send one request and return its page, and its headers as they came.
 
-    def _of(self, name: str, address: str) -> httpx.HTTPTransport:
-        kept: OrderedDict[tuple[str, str], httpx.HTTPTransport] | None = getattr(self._mine, "kept", None)
-        if kept is None:
-            kept = self._mine.kept = OrderedDict()
-            with self._joining:
-                self._everyone.append(kept)
-        transport = kept.pop((name, address), None)
-        if transport is None:
-            limits = httpx.Limits(max_keepalive_connections=1, keepalive_expiry=KEEP_SECONDS)
-            transport = httpx.HTTPTransport(verify=self.context, trust_env=False, limits=limits)
-            if len(kept) >= KEPT_NAMES:
-                kept.popitem(last=False)[1].close()
-        kept[name, address] = transport
-        return transport
+        Given where, the method, the target (path and query, RFC 9112 §3.2.1), the headers, what is sent, and how long
+        the server may be silent. The certificate is verified under the front's name. Raise OSError (SSLError,
+        TimeoutError, SlowError among them) or HTTPException as the world opposes them.
+        """
+        connection = self._take(front, seconds)
+        try:
+            answer = connection.ask(method, target, headers, body, seconds=seconds)
+        except BaseException:
+            connection.close()
+            raise
+        if connection.lasting:
+            self._keep(front, connection)
+        else:
+            connection.close()
+        return answer
 
-    def close(self) -> None:
-        """Close nothing: the next client may want it."""
+    def certificate(self, front: Front, seconds: float) -> bytes:
+        """Return the certificate (DER) that a name shows, verified; the connection then serves requests."""
+        connection = self._take(front, seconds)
+        self._keep(front, connection)
+        return connection.certificate
 
     def end(self) -> None:
         """Close the connections of all threads, which ask nothing more."""
@@ -60,3 +92,158 @@ class Connections(httpx.BaseTransport):
             for kept in self._everyone:
                 while kept:
                     kept.popitem()[1].close()
+
+    def _take(self, front: Front, seconds: float) -> _Connection:
+        connection = self._kept().pop(front, None)
+        if connection is not None:
+            if connection.alive():
+                return connection
+            connection.close()
+        return _Connection(front, self.context, seconds)
+
+    def _keep(self, front: Front, connection: _Connection) -> None:
+        kept = self._kept()
+        if len(kept) >= KEPT_NAMES:
+            kept.popitem(last=False)[1].close()
+        kept[front] = connection
+
+    def _kept(self) -> OrderedDict[Front, _Connection]:
+        kept: OrderedDict[Front, _Connection] | None = getattr(self._mine, "kept", None)
+        if kept is None:
+            kept = self._mine.kept = OrderedDict()
+            with self._joining:
+                self._everyone.append(kept)
+        return kept
+
+
+class _Connection:
+    """One connection, and when it last served."""
+
+    def __init__(self, front: Front, context: ssl.SSLContext, seconds: float) -> None:
+        self._stream = _Stream(_opened(front, context, seconds))
+        self._client = http.client.HTTPConnection(front.name, front.port)
+        # Without an address of ours it would ask the machine for one, and verify nothing.
+        self._client.auto_open = 0
+        self._client.sock = self._stream  # all that it asks of a socket
+        self._served = False
+        self._last = time.monotonic()
+        self.lasting = True
+
+    @property
+    def certificate(self) -> bytes:
+        """The certificate shown, in DER."""
+        plain = self._stream.socket
+        return plain.getpeercert(binary_form=True) or b"" if isinstance(plain, ssl.SSLSocket) else b""
+
+    def alive(self) -> bool:
+        """Tell whether it may serve again: what is to be read between two answers is the server's farewell."""
+        if time.monotonic() - self._last > KEEP_SECONDS:
+            return False
+        if not self._served:
+            # What a server says of its own after the handshake are its tickets (RFC 8446 §4.6.1).
+            return True
+        waiting = select.poll()
+        waiting.register(self._stream.socket, select.POLLIN)
+        return not waiting.poll(0)
+
+    def ask(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes | None, *, seconds: float
+    ) -> tuple[Page, http.client.HTTPMessage]:
+        """See :meth:`Connections.request`."""
+        self._stream.wait(seconds, PAGE_SECONDS)
+        self._client.request(method, target, body, dict(headers))
+        answer = self._client.getresponse()
+        raw = answer.read(PAGE_LIMIT + 1)
+        if answer.length and len(raw) <= PAGE_LIMIT:
+            raise http.client.IncompleteRead(raw, answer.length)
+        self.lasting = answer.isclosed() and not answer.will_close
+        told = headers_of(answer.headers)
+        if told.get("content-encoding", "").lower() == "gzip":
+            # Some servers compress for who does not ask.
+            raw = zlib.decompressobj(GZIP).decompress(raw, PAGE_LIMIT + 1)
+        answer.close()
+        self._served, self._last = True, time.monotonic()
+        return Page(answer.status, told, raw.decode("utf-8", "replace")), answer.headers
+
+    def close(self) -> None:
+        """Close it."""
+        self._client.close()
+        self._stream.close()
+
+
+class _Stream:
+    """What http.client asks of a socket, with an end to waiting: for the next byte, and for the whole answer."""
+
+    def __init__(self, plain: socket.socket) -> None:
+        self.socket = plain
+        self._silence = self._end = 0.0
+
+    def wait(self, silence: float, whole: float) -> None:
+        """Let the next answer be silent so long, and last so long, in seconds."""
+        self._silence, self._end = silence, time.monotonic() + whole
+
+    def sendall(self, data: bytes) -> None:
+        """Send all of it."""
+        self.socket.settimeout(self._silence)
+        self.socket.sendall(data)
+
+    def receive(self, buffer: memoryview) -> int:
+        """Read what comes. Raise TimeoutError after silence, SlowError after too long."""
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise SlowError
+        self.socket.settimeout(min(left, self._silence))
+        try:
+            return self.socket.recv_into(buffer)
+        except TimeoutError:
+            if left < self._silence:
+                raise SlowError from None
+            raise
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """Return the stream of one answer."""
+        return io.BufferedReader(_Reader(self), PIECE)
+
+    def close(self) -> None:
+        """Close the socket."""
+        self.socket.close()
+
+
+class _Reader(io.RawIOBase):
+    def __init__(self, stream: _Stream) -> None:
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # always a view, from BufferedReader
+        return self._stream.receive(buffer)
+
+
+def _opened(front: Front, context: ssl.SSLContext, seconds: float) -> socket.socket:
+    plain = socket.create_connection((front.address, front.port), timeout=seconds)
+    try:
+        # A request of two pieces would wait for the acknowledgement of the first.
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return context.wrap_socket(plain, server_hostname=front.name) if front.scheme == "https" else plain
+    except BaseException:
+        plain.close()
+        raise
+
+
+def headers_of(message: http.client.HTTPMessage) -> dict[str, str]:
+    """Return headers by name in lower case; those that came several times are joined (RFC 9110 §5.3)."""
+    found: dict[str, str] = {}
+    for name, value in message.items():
+        text = value if value.isascii() else _readable(value)
+        place = name.lower()
+        found[place] = f"{found[place]}, {text}" if place in found else text
+    return found
+
+
+def _readable(value: str) -> str:
+    """Headers are read as ISO 8859-1, and today's servers write UTF-8."""
+    try:
+        return value.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return value

@@ -38,26 +38,26 @@ def round_trip(web: Web, probe: FileRoundTrip, password: str | None) -> Answer:
     url = f"{probe.url}essai-{secrets.token_hex(8)}.txt"
     sent = secrets.token_hex(SENT_OCTETS // 2)
     steps: dict[str, float] = {}
-    with web.visitor() as session:
+    session = web.visitor()
 
-        def ask(method: str, where: str, text: str = "", **headers: str) -> Page:
-            return session.request(method, where, body=Page(0, access | headers, text))
+    def ask(method: str, where: str, text: str = "", **headers: str) -> Page:
+        return session.request(method, where, body=Page(0, access | headers, text))
 
-        def read_back() -> None:
-            if _expect(ask("GET", url), 200).body != sent:
-                raise _StepError("le fichier relu n'est pas celui qui a été déposé")
+    def read_back() -> None:
+        if _expect(ask("GET", url), 200).body != sent:
+            raise _StepError("le fichier relu n'est pas celui qui a été déposé")
 
-        def delete() -> None:
-            _expect(ask("DELETE", url), 200, 204)
-            _expect(ask("GET", url), 404)
+    def delete() -> None:
+        _expect(ask("DELETE", url), 200, 204)
+        _expect(ask("GET", url), 404)
 
-        wished: tuple[tuple[str, Callable[[], object]], ...] = (
-            ("connexion", lambda: _expect(ask("PROPFIND", probe.url, Depth="0"), 207)),
-            ("dépôt", lambda: _expect(ask("PUT", url, sent), 200, 201, 204)),
-            ("relecture", read_back),
-            ("suppression", delete),
-        )
-        return _walk(session, wished, steps)
+    wished: tuple[tuple[str, Callable[[], object]], ...] = (
+        ("connexion", lambda: _expect(ask("PROPFIND", probe.url, Depth="0"), 207)),
+        ("dépôt", lambda: _expect(ask("PUT", url, sent), 200, 201, 204)),
+        ("relecture", read_back),
+        ("suppression", delete),
+    )
+    return _walk(session, wished, steps)
 
 
 def _walk(session: Session, wished: tuple[tuple[str, Callable[[], object]], ...], steps: dict[str, float]) -> Answer:

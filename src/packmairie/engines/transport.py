@@ -1,27 +1,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Connections to named services, resolved by the pack's resolvers and verified against the trusted roots."""
+"""TLS of named services, resolved by the pack's resolvers and verified against the trusted roots."""
 
 from __future__ import annotations
 
 import socket
 import ssl
-import time
+from collections.abc import Callable
 from datetime import UTC
+from typing import TypeVar
 
-import httpx
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from packmairie.engines.connections import Connections
+from packmairie.engines.connections import Connections, Front
 from packmairie.engines.names import Names
-from packmairie.model.probe import Absent, Answer, Certificate, Found, HttpGet, Page, TlsHandshake, Unanswered
+from packmairie.model.probe import Absent, Answer, Certificate, Found, TlsHandshake, Unanswered
 from packmairie.model.problem import fail
 
 CONNECT_SECONDS = 6.0
-PAGE_SECONDS = 20.0
-"""A server that trickles bytes for ever must not hold a run."""
-PAGE_LIMIT = 1_000_000
-"""Bytes read of a page at most."""
+HTTPS_PORT = 443
+_Reached = TypeVar("_Reached")
 
 
 class RefusalError(OSError):
@@ -47,20 +45,26 @@ def trust(extra_root: str | None) -> ssl.SSLContext:
 
 
 class Transport:
-    """TLS and HTTP probes. Each use has a context of its own: HTTP clients add their protocols to the one they get."""
+    """TLS probes, with the context of the connections that serve pages."""
 
     def __init__(self, names: Names, extra_root: str | None = None, connections: Connections | None = None) -> None:
         self.names = names
-        self.context = trust(extra_root)
         self.connections = connections or Connections(trust(extra_root))
+        self.context = self.connections.context
 
     def connect(self, host: str, port: int) -> socket.socket:
         """Open a TCP connection to a service by name; raise OSError as the network says."""
+        return self._reach(host, lambda address: socket.create_connection((address, port), timeout=CONNECT_SECONDS))
+
+    def _reach(self, host: str, by: Callable[[str], _Reached]) -> _Reached:
+        """Try the addresses of a host, up to the first that answers. Raise what the last one opposed."""
         failure: OSError | None = None
         for type_ in ("A", "AAAA"):
             for address in self.names.addresses(host, (type_,)):
                 try:
-                    return socket.create_connection((address, port), timeout=CONNECT_SECONDS)
+                    return by(address)
+                except ssl.SSLError:
+                    raise
                 except OSError as error:
                     failure = error
         raise failure or LookupError(f"{host} n'a pas d'adresse dans le DNS")
@@ -68,7 +72,7 @@ class Transport:
     def handshake(self, probe: TlsHandshake) -> Answer:
         """Return the certificate shown, trusted or not, or why there is none."""
         try:
-            return Found(self._certificate(probe, self.context))
+            return Found(_certificate(self._verified(probe)))
         except ssl.SSLCertVerificationError as error:
             reason = error.verify_message
         except ssl.SSLError as error:
@@ -85,57 +89,39 @@ class Transport:
         blind.check_hostname = False
         blind.verify_mode = ssl.CERT_NONE
         try:
-            return Found(self._certificate(probe, blind, reason))
+            return Found(_certificate(self._shown(probe, blind), reason))
         except OSError as error:
             return Unanswered(f"{probe.host}:{probe.port} : {error}")
 
-    def _certificate(self, probe: TlsHandshake, context: ssl.SSLContext, reason: str = "") -> Certificate:
+    def _verified(self, probe: TlsHandshake) -> bytes:
+        """Return the certificate (DER) that a service shows, verified. Raise SSLError, OSError or LookupError."""
+        if probe.port != HTTPS_PORT or probe.starttls:
+            return self._shown(probe, self.context)
+        # Its pages are asked next, by the same connection.
+        return self._reach(
+            probe.host,
+            lambda address: self.connections.certificate(
+                Front("https", probe.host, address, probe.port), CONNECT_SECONDS
+            ),
+        )
+
+    def _shown(self, probe: TlsHandshake, context: ssl.SSLContext) -> bytes:
         with self.connect(probe.host, probe.port) as plain:
             if probe.starttls:
                 start_tls(plain, probe.starttls)
             with context.wrap_socket(plain, server_hostname=probe.host) as secured:
-                raw = secured.getpeercert(binary_form=True)
-        certificate = x509.load_der_x509_certificate(raw or b"")
-        return Certificate(
-            names_of(certificate),
-            issuer_of(certificate),
-            certificate.not_valid_after_utc.astimezone(UTC),
-            not reason,
-            reason,
-        )
+                return secured.getpeercert(binary_form=True) or b""
 
-    def fetch(self, probe: HttpGet) -> Answer:
-        """Fetch one page, redirects not followed, certificate verified."""
-        url = httpx.URL(probe.url)
-        address = self.names.address(url.host)
-        if not address:
-            return Unanswered(f"{url.host} n'a pas d'adresse dans le DNS")
-        target = url.copy_with(host=address)
-        try:
-            with (
-                httpx.Client(transport=self.connections, timeout=CONNECT_SECONDS, trust_env=False) as client,
-                client.stream(
-                    "GET", target, headers={"Host": url.host}, extensions={"sni_hostname": url.host}
-                ) as reply,
-            ):
-                body, deadline = b"", time.monotonic() + PAGE_SECONDS
-                for chunk in reply.iter_bytes():
-                    body += chunk
-                    if time.monotonic() > deadline:
-                        return Unanswered(f"{url.host} n'a pas fini de répondre en {PAGE_SECONDS:.0f} s")
-                    if len(body) > PAGE_LIMIT:
-                        break
-                return Found(Page(reply.status_code, dict(reply.headers), body.decode("utf-8", "replace")))
-        except httpx.TimeoutException:
-            return Unanswered(f"{url.host} n'a pas répondu en {CONNECT_SECONDS:.0f} s")
-        except httpx.ConnectError as error:
-            if "CERTIFICATE_VERIFY_FAILED" in str(error) or "alert" in str(error).lower():
-                return Absent(f"{url.host} : certificat refusé ({error})")
-            if "refused" in str(error).lower():
-                return Absent(f"{url.host} refuse la connexion")
-            return Unanswered(f"{url.host} : {error}")
-        except httpx.HTTPError as error:
-            return Unanswered(f"{url.host} : {error}")
+
+def _certificate(raw: bytes, reason: str = "") -> Certificate:
+    certificate = x509.load_der_x509_certificate(raw)
+    return Certificate(
+        names_of(certificate),
+        issuer_of(certificate),
+        certificate.not_valid_after_utc.astimezone(UTC),
+        not reason,
+        reason,
+    )
 
 
 def start_tls(plain: socket.socket, protocol: str) -> None:

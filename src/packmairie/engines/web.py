@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+import ssl
+import zlib
 from html.parser import HTMLParser
+from http.client import HTTPException, HTTPMessage
+from http.cookiejar import CookieJar
+from urllib.parse import urlencode
+from urllib.request import Request
 
 import httpx
 
-from packmairie.engines.connections import Connections
+from packmairie.engines.connections import PAGE_SECONDS, Connections, Front, SlowError
 from packmairie.engines.names import Names
-from packmairie.engines.transport import PAGE_LIMIT, trust
+from packmairie.engines.transport import CONNECT_SECONDS, trust
 from packmairie.model.probe import (
     Absent,
     Answer,
@@ -21,6 +24,7 @@ from packmairie.model.probe import (
     Found,
     Hop,
     HttpChain,
+    HttpGet,
     HttpPost,
     Obstacle,
     Page,
@@ -31,6 +35,7 @@ from packmairie.model.probe import (
 
 TIMEOUT_SECONDS = 10.0
 """As the State's checker waits (RPNT 1.3)."""
+PORTS = {"http": 80, "https": 443}
 MAX_REDIRECTS = 5
 MAX_LINKS = 60
 MAX_RESOURCES = 40
@@ -49,36 +54,39 @@ class WebFailure(Exception):  # noqa: N818 — an answer that is not a page, not
 class Session:
     """Requests of one visitor, who keeps his cookies; redirects are never followed by themselves."""
 
-    def __init__(self, client: httpx.Client, names: Names) -> None:
-        self.client = client
+    def __init__(self, connections: Connections, names: Names, seconds: float = TIMEOUT_SECONDS) -> None:
+        self.connections = connections
         self.names = names
+        self.seconds = seconds
+        self._cookies = CookieJar()
         self._addresses: dict[str, str] = {}
 
     def request(self, method: str, url: str, *, data: dict[str, str] | None = None, body: Page | None = None) -> Page:
-        """Send one request and return its page. Raise WebFailure."""
+        """Send one request, a form or a body with it, and return its page. Raise WebFailure."""
         parsed = _url(url)
-        content, headers = None, {"Host": parsed.netloc.decode("ascii"), "User-Agent": USER_AGENT}
+        headers = {"Host": parsed.netloc.decode("ascii"), "User-Agent": USER_AGENT, "Accept": "*/*"}
+        content: bytes | None = None
+        if data is not None:
+            content = urlencode(data).encode("ascii")
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
         if body is not None:
             content = body.body.encode()
             headers |= body.headers
-        target = parsed.copy_with(host=self._address(parsed.host))
-        extensions = {"sni_hostname": parsed.host}
+        name = parsed.raw_host.decode("ascii")
+        front = Front(parsed.scheme, name, self._address(name), parsed.port or PORTS[parsed.scheme])
+        visited = Request(url) if len(self._cookies) else None  # noqa: S310 — what cookies are told of, never opened
+        if visited:
+            self._cookies.add_cookie_header(visited)
+            headers |= dict(visited.header_items())
         try:
-            with self.client.stream(
-                method, target, headers=headers, data=data, content=content, extensions=extensions
-            ) as reply:
-                read, deadline = b"", time.monotonic() + TIMEOUT_SECONDS
-                for chunk in reply.iter_bytes():
-                    read += chunk
-                    if time.monotonic() > deadline:
-                        raise WebFailure(f"{parsed.host} n'a pas fini de répondre en {TIMEOUT_SECONDS:.0f} s")
-                    if len(read) > PAGE_LIMIT:
-                        break
-                return Page(reply.status_code, dict(reply.headers), read.decode("utf-8", "replace"))
-        except httpx.TimeoutException:
-            raise WebFailure(f"{parsed.host} n'a pas répondu en {TIMEOUT_SECONDS:.0f} s") from None
-        except httpx.HTTPError as error:
-            raise _failure(parsed.host, error) from None
+            page, told = self.connections.request(
+                front, method, parsed.raw_path.decode("ascii"), headers, content, seconds=self.seconds
+            )
+        except (OSError, HTTPException, zlib.error) as error:
+            raise _failure(parsed.host, error, self.seconds) from None
+        if "set-cookie" in page.headers:
+            self._cookies.extract_cookies(_Told(told), visited or Request(url))  # type: ignore[arg-type]  # noqa: S310
+        return page
 
     def _address(self, host: str) -> str:
         if found := self._addresses.get(host):
@@ -109,94 +117,114 @@ def _url(text: str) -> httpx.URL:
     return url
 
 
-def _failure(host: str, error: httpx.HTTPError) -> WebFailure:
-    said = str(error)
-    if "CERTIFICATE_VERIFY_FAILED" in said or "alert" in said.lower():
-        return WebFailure(f"{host} : certificat refusé ({said})", Obstacle.CERTIFICATE)
-    if "refused" in said.lower():
+def _failure(host: str, error: Exception, seconds: float) -> WebFailure:
+    if isinstance(error, SlowError):
+        return WebFailure(f"{host} n'a pas fini de répondre en {PAGE_SECONDS:.0f} s")
+    if isinstance(error, TimeoutError):
+        return WebFailure(f"{host} n'a pas répondu en {seconds:.0f} s")
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return WebFailure(f"{host} : certificat refusé ({error.verify_message})", Obstacle.CERTIFICATE)
+    if isinstance(error, ssl.SSLError) and "alert" in str(error).lower():
+        return WebFailure(f"{host} : certificat refusé ({error.reason})", Obstacle.CERTIFICATE)
+    if isinstance(error, ConnectionRefusedError):
         return WebFailure(f"{host} refuse la connexion", Obstacle.REFUSED)
-    return WebFailure(f"{host} : {said or error.__class__.__name__}")
+    return WebFailure(f"{host} : {str(error) or error.__class__.__name__}")
+
+
+class _Told:
+    """What the cookie jar asks of an answer."""
+
+    def __init__(self, headers: HTTPMessage) -> None:
+        self._headers = headers
+
+    def info(self) -> HTTPMessage:
+        return self._headers
 
 
 class Web:
-    """HTTP probes. Each visitor has a client of his own, hence cookies of his own; connections serve all of them."""
+    """HTTP probes. Each visitor has cookies of his own; connections serve all of them."""
 
     def __init__(self, names: Names, extra_root: str | None = None, connections: Connections | None = None) -> None:
         self.names = names
         self.connections = connections or Connections(trust(extra_root))
 
-    @contextmanager
-    def visitor(self) -> Iterator[Session]:
-        """Give a session that trusts the machine's roots and the pack's."""
-        with httpx.Client(transport=self.connections, timeout=TIMEOUT_SECONDS, trust_env=False) as client:
-            yield Session(client, self.names)
+    def visitor(self, seconds: float = TIMEOUT_SECONDS) -> Session:
+        """Return a session that waits so long for a server that says nothing."""
+        return Session(self.connections, self.names, seconds)
+
+    def fetch(self, probe: HttpGet) -> Answer:
+        """Fetch one page, redirects not followed."""
+        try:
+            return Found(self.visitor(CONNECT_SECONDS).request("GET", probe.url))
+        except WebFailure as failure:
+            return Absent(str(failure)) if failure.obstacle else Unanswered(str(failure))
 
     def follow(self, probe: HttpChain) -> Answer:
         """Follow redirects up to a page, to an obstacle, or to silence."""
         hops: list[Hop] = []
         url = probe.url
-        with self.visitor() as session:
-            while True:
-                try:
-                    page = session.request("GET", url)
-                except WebFailure as failure:
-                    if failure.no_name and not hops:
-                        return Absent(str(failure))
-                    if failure.no_name or failure.obstacle:
-                        return Found(
-                            Chain(tuple(hops), None, failure.obstacle or Obstacle.ADDRESS, str(failure), stopped_at=url)
-                        )
-                    return Unanswered(str(failure))
-                hops.append(Hop(url, page.status))
-                place = page.headers.get("location")
-                if page.status not in (301, 302, 303, 307, 308) or not place:
-                    return Found(Chain(tuple(hops), page))
-                if len(hops) > MAX_REDIRECTS:
-                    return Found(Chain(tuple(hops), None, Obstacle.LOOP, Obstacle.LOOP.value, stopped_at=url))
-                try:
-                    url = str(_url(str(_url(url).join(place))))
-                except (WebFailure, httpx.InvalidURL) as failure:
-                    return Found(Chain(tuple(hops), None, Obstacle.ADDRESS, str(failure), stopped_at=place[:200]))
+        session = self.visitor()
+        while True:
+            try:
+                page = session.request("GET", url)
+            except WebFailure as failure:
+                if failure.no_name and not hops:
+                    return Absent(str(failure))
+                if failure.no_name or failure.obstacle:
+                    return Found(
+                        Chain(tuple(hops), None, failure.obstacle or Obstacle.ADDRESS, str(failure), stopped_at=url)
+                    )
+                return Unanswered(str(failure))
+            hops.append(Hop(url, page.status))
+            place = page.headers.get("location")
+            if page.status not in (301, 302, 303, 307, 308) or not place:
+                return Found(Chain(tuple(hops), page))
+            if len(hops) > MAX_REDIRECTS:
+                return Found(Chain(tuple(hops), None, Obstacle.LOOP, Obstacle.LOOP.value, stopped_at=url))
+            try:
+                url = str(_url(str(_url(url).join(place))))
+            except (WebFailure, httpx.InvalidURL) as failure:
+                return Found(Chain(tuple(hops), None, Obstacle.ADDRESS, str(failure), stopped_at=place[:200]))
 
     def post(self, probe: HttpPost) -> Answer:
         """Post a text and return the answer."""
-        with self.visitor() as session:
-            try:
-                sent = Page(0, {"Content-Type": probe.content_type}, probe.body)
-                return Found(session.request("POST", probe.url, body=sent))
-            except WebFailure as failure:
-                return _answer(failure)
+        session = self.visitor()
+        try:
+            sent = Page(0, {"Content-Type": probe.content_type}, probe.body)
+            return Found(session.request("POST", probe.url, body=sent))
+        except WebFailure as failure:
+            return _answer(failure)
 
     def visit(self, probe: SiteVisit) -> Answer:
         """Fetch a home page, what it loads, and what it links to on its own host."""
-        with self.visitor() as session:
-            try:
-                page = session.request("GET", probe.url)
-            except WebFailure as failure:
-                return _answer(failure)
-            read = Addresses.of(page.body)
-            home = _url(probe.url)
-            octets, foreign = len(page.body.encode()), []
-            broken: dict[str, str] = {}
-            own = []
-            for place in list(dict.fromkeys(read.resources))[:MAX_RESOURCES]:
-                url = _joined(home, place)
-                if url is None or url.host != home.host:
-                    foreign.append(place)
-                    continue
-                own.append(place)
-                answered = _ask(session, url, broken)
-                octets += len(answered.body.encode()) if answered else 0
-            internal = []
-            for place in dict.fromkeys(read.links):
-                url = _joined(home, place)
-                if url is not None and url.host == home.host and url.scheme == "https":
-                    internal.append(url.copy_with(fragment=None))
-            asked = list(dict.fromkeys(internal))[:MAX_LINKS]
-            for url in asked:
-                # The home page has answered already.
-                if url != home or page.status != 200:
-                    _ask(session, url, broken)
+        session = self.visitor()
+        try:
+            page = session.request("GET", probe.url)
+        except WebFailure as failure:
+            return _answer(failure)
+        read = Addresses.of(page.body)
+        home = _url(probe.url)
+        octets, foreign = len(page.body.encode()), []
+        broken: dict[str, str] = {}
+        own = []
+        for place in list(dict.fromkeys(read.resources))[:MAX_RESOURCES]:
+            url = _joined(home, place)
+            if url is None or url.host != home.host:
+                foreign.append(place)
+                continue
+            own.append(place)
+            answered = _ask(session, url, broken)
+            octets += len(answered.body.encode()) if answered else 0
+        internal = []
+        for place in dict.fromkeys(read.links):
+            url = _joined(home, place)
+            if url is not None and url.host == home.host and url.scheme == "https":
+                internal.append(url.copy_with(fragment=None))
+        asked = list(dict.fromkeys(internal))[:MAX_LINKS]
+        for url in asked:
+            # The home page has answered already.
+            if url != home or page.status != 200:
+                _ask(session, url, broken)
         return Found(Visit(page, octets, 1 + len(own), len(asked), broken, tuple(foreign)))
 
 

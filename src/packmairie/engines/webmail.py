@@ -25,23 +25,23 @@ def visit_webmail(web: Web, probe: WebmailVisit, password: str | None) -> Answer
     steps: dict[str, float] = {}
     title = ""
     step, start = "page", time.monotonic()
-    with web.visitor() as session:
-        try:
-            token = _token(_expect(session.request("GET", probe.url), 200))
-            steps[step], step, start = time.monotonic() - start, "connexion", time.monotonic()
-            opened = _log_in(session, probe, token, password)
-            title, token = _title(opened), _token(opened)
-            steps[step], step, start = time.monotonic() - start, "réception", time.monotonic()
-            _list_inbox(session, probe, token)
-            steps[step], step, start = time.monotonic() - start, "déconnexion", time.monotonic()
-            _expect(session.request("GET", f"{probe.url}?_task=logout&_token={token}"), 200, 302)
-            steps[step] = time.monotonic() - start
-        except WebFailure as failure:
-            if failure.obstacle or failure.no_name:
-                return Found(WebmailSession(steps, step, str(failure), title))
-            return Unanswered(str(failure))
-        except _StepError as error:
-            return Found(WebmailSession(steps, step, str(error), title))
+    session = web.visitor()
+    try:
+        token = _token(_expect(session.request("GET", probe.url), 200))
+        steps[step], step, start = time.monotonic() - start, "connexion", time.monotonic()
+        opened = _log_in(session, probe, token, password)
+        title, token = _title(opened), _token(opened)
+        steps[step], step, start = time.monotonic() - start, "réception", time.monotonic()
+        _list_inbox(session, probe, token)
+        steps[step], step, start = time.monotonic() - start, "déconnexion", time.monotonic()
+        _expect(session.request("GET", f"{probe.url}?_task=logout&_token={token}"), 200, 302)
+        steps[step] = time.monotonic() - start
+    except WebFailure as failure:
+        if failure.obstacle or failure.no_name:
+            return Found(WebmailSession(steps, step, str(failure), title))
+        return Unanswered(str(failure))
+    except _StepError as error:
+        return Found(WebmailSession(steps, step, str(error), title))
     return Found(WebmailSession(steps, title=title))
 
 

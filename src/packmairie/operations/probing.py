@@ -110,7 +110,7 @@ ASKERS: dict[type[Probe], Callable[[Prober, Any], Answer]] = {
     SpfReview: lambda prober, probe: prober.names.review_sender_policy(probe),
     MxLocation: lambda prober, probe: prober.names.locate_exchange(probe),
     TlsHandshake: lambda prober, probe: prober.transport.handshake(probe),
-    HttpGet: lambda prober, probe: prober.transport.fetch(probe),
+    HttpGet: lambda prober, probe: prober.web.fetch(probe),
     HttpChain: lambda prober, probe: prober.web.follow(probe),
     HttpPost: lambda prober, probe: prober.web.post(probe),
     SiteVisit: lambda prober, probe: prober.web.visit(probe),
