@@ -56,7 +56,8 @@ class TestResolver:
     def test_asks_only_the_pack_s_with_validation(self):
         resolver = Names(["192.0.2.53", "2001:db8::53"]).resolver
         assert resolver.nameservers == ["192.0.2.53", "2001:db8::53"]
-        assert resolver.ednsflags & dns.flags.DO
+        assert resolver.flags == dns.flags.RD | dns.flags.AD
+        assert not resolver.ednsflags & dns.flags.DO
 
     def test_found(self, names):
         answer = names(rrset("MX", "10 MX.Pack.Example.", "20 b.example.")).ask(MX)
