@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from functools import cache
 from importlib import import_module
@@ -15,6 +16,8 @@ from packmairie.cli.environment import environment
 from packmairie.cli.french import HELP_NAMES, speak_french, usage_error
 from packmairie.model.problem import ExitCode, PackmairieError
 
+COLLECT_AFTER = 70_000
+"""Objects made before cycles of garbage are looked for: each time, all of a territory's pack is gone through."""
 COMMANDS = ("plan", "deploy", "status", "history", "export", "import", "remove")
 """Each is a function of its own name in ``packmairie.cli.<name>``, but for words that Python keeps for itself."""
 KEPT_WORDS = {"import": ("importing", "import_")}
@@ -83,6 +86,7 @@ def main(arguments: list[str] | None = None) -> None:
     A usage error ends with 1: the 2 that is customary for it would read as « changes
     pending » in a scheduled ``plan``.
     """
+    gc.set_threshold(COLLECT_AFTER)
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 

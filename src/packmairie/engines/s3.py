@@ -92,6 +92,8 @@ class Store:
             read_timeout=60,
             retries={"max_attempts": attempts, "mode": "standard"},
             max_pool_connections=CONNECTIONS,
+            # Else boto3 describes the machine and itself anew in each request.
+            user_agent="packmairie",
             # Checksums of AWS's own that other stores do not know.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",

@@ -6,6 +6,7 @@ Python runs one thread at a time; a territory has tens of thousands of probes, e
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -30,6 +31,8 @@ THREADS = 32
 MANY = 2000
 """Past so many probes another process is worth its start, about a second."""
 MOST_PROCESSES = 4
+COLLECT_AFTER = 70_000
+"""Objects made before cycles of garbage are looked for, as for the command itself (``cli.main``)."""
 ENDED = "la vérification s'est arrêtée avant cette réponse"
 
 Found = SimpleQueue[tuple[Probe, Answer]]
@@ -144,6 +147,7 @@ def _read(pipe: Connection, folder: Path, batches: Sequence[Batch], threads: int
 
 def main(descriptor: int) -> int:
     """Ask, as another process, what the pipe of this descriptor tells; send each answer with its number."""
+    gc.set_threshold(COLLECT_AFTER)
     found: Found = SimpleQueue()
     try:
         with Connection(descriptor) as pipe:
