@@ -15,7 +15,7 @@ import threading
 import time
 import uuid
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -389,21 +389,55 @@ class TestWebmail:
         assert answer.value.failed == "connexion"
 
     @pytest.fixture
-    def opened(self, pack: Pack, agent: Mailbox) -> Iterator[tuple[Session, str, Page]]:
+    def opened(self, pack: Pack, agent: Mailbox) -> tuple[Session, str, Page]:
         """A browser in which the agent is logged in, the webmail's address, and the page of the mail."""
         web = Web(Names([str(address) for address in pack.file.resolveurs]), pack.file.acme.racine)
         url = f"https://{pack.file.plateforme.host_name('webmail')}/"
-        with web.visitor() as session:
-            first = session.request("GET", url)
-            assert 'lang="fr"' in first.body
-            cookie = first.headers["set-cookie"].lower()
-            assert all(word in cookie for word in ("secure", "httponly", "samesite=strict"))
-            token = re.search(r'"request_token":"(\w+)"', first.body)
-            assert token
-            form = {"_token": token[1], "_task": "login", "_action": "login", "_user": agent.address}
-            logged = session.request("POST", f"{url}?_task=login", data={**form, "_pass": agent.password})
-            assert logged.status == 302
-            yield session, url, session.request("GET", f"{url}?_task=mail")
+        session = web.visitor()
+        first = session.request("GET", url)
+        assert 'lang="fr"' in first.body
+        cookie = first.headers["set-cookie"].lower()
+        assert all(word in cookie for word in ("secure", "httponly", "samesite=strict"))
+        token = re.search(r'"request_token":"(\w+)"', first.body)
+        assert token
+        form = {"_token": token[1], "_task": "login", "_action": "login", "_user": agent.address}
+        logged = session.request("POST", f"{url}?_task=login", data={**form, "_pass": agent.password})
+        assert logged.status == 302
+        return session, url, session.request("GET", f"{url}?_task=mail")
+
+    def test_mail_is_read_on_the_host_and_the_account_known_by_the_server_s_name(
+        self, opened: tuple[Session, str, Page], pack: Pack, agent: Mailbox, lab: Lab
+    ) -> None:
+        _session, _url, page = opened
+        assert page.status == 200
+        said = lab.run("plateforme", ["journalctl", "-u", "dovecot", "--output", "cat", "--lines", "400"]).stdout
+        lines = [line for line in said.splitlines() if "Logged in" in line and f"user=<{agent.address}>" in line]
+        assert "lip=127.0.0.1" in lines[-1]
+        asked = "import sqlite3,sys; print(*{row[0] for row in sqlite3.connect(sys.argv[1]).execute(sys.argv[2])})"
+        database = "/var/lib/packmairie/webmail/webmail.sqlite"
+        hosts = lab.run("plateforme", ["python3", "-c", asked, database, "select mail_host from users"]).stdout.split()
+        assert hosts == [pack.file.plateforme.host_name("mail")]
+
+    def test_expired_sessions_are_taken_away_and_not_by_a_page(self, lab: Lab) -> None:
+        folder = "/var/lib/packmairie/webmail/sessions"
+        made = (
+            f"cd {folder} && touch sess_neuf && touch -d '2 hours ago' sess_vieux && chown webmail sess_neuf sess_vieux"
+        )
+        assert lab.run("plateforme", ["sh", "-c", made]).returncode == 0
+        assert (
+            "session.gc_probability] = 0"
+            in lab.run("plateforme", ["cat", "/etc/packmairie/webmail/php-fpm.conf"]).stdout
+        )
+        assert lab.run("plateforme", ["systemctl", "start", "packmairie-webmail-menage"], timeout=120).returncode == 0
+        left = lab.run("plateforme", ["ls", folder]).stdout.split()
+        assert "sess_neuf" in left
+        assert "sess_vieux" not in left
+        lab.run("plateforme", ["rm", f"{folder}/sess_neuf"])
+
+    def test_no_page_of_the_webmail_complains(self, opened: tuple[Session, str, Page], lab: Lab) -> None:
+        said = lab.run("plateforme", ["journalctl", "-t", "webmail", "--output", "cat"]).stdout
+        assert "Successful login" in said
+        assert "PHP Error" not in said
 
     def test_the_shared_box_is_there(self, opened: tuple[Session, str, Page]) -> None:
         _session, _url, page = opened

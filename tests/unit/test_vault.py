@@ -69,7 +69,7 @@ class TestKinds:
         assert scheme == "{ARGON2ID"
         assert PasswordHasher().verify(digest, made["mot_de_passe"])
         parameters = extract_parameters(digest)
-        assert (parameters.memory_cost, parameters.time_cost, parameters.parallelism) == (4096, 1, 1)
+        assert (parameters.memory_cost, parameters.time_cost, parameters.parallelism) == (256, 1, 1)
 
     def test_dkim(self):
         made = new_secret(SecretKind.DKIM)

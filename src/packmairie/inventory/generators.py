@@ -23,7 +23,7 @@ PHRASE_VOWELS = "eiou"
 hyphen, which AZERTY moves; words are parted by a space."""
 PHRASE_WORDS = 6
 """log2(15 × 4) × 2 × 6 = 70.9 bits, behind a slow hash (argon2id for the disk, yescrypt for the session)."""
-ARGON2_MEMORY_KIB = 4096
+ARGON2_MEMORY_KIB = 256
 ARGON2_PASSES = 1
 ARGON2_LANES = 1
 """A slow hash protects passwords that people choose; these are drawn, and each page of the webmail pays for one
