@@ -23,7 +23,7 @@ from pathlib import Path
 import httpx
 import urllib3
 
-from packmairie.engines.connections import Connections, Front
+from packmairie.engines.connections import Connections, Front, Patience
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "integration"))
 from tls_peers import Authority
@@ -66,7 +66,7 @@ def ours(context: ssl.SSLContext, port: int) -> Client:
     front, headers = Front("https", NAME, ADDRESS, port), {"Host": f"{NAME}:{port}"}
 
     def ask() -> bytes:
-        page, _headers = connections.request(front, "GET", "/", headers, None, seconds=6)
+        page, _headers = connections.request(front, "GET", "/", headers, None, patience=Patience(6, 20))
         return page.body.encode()
 
     return ask, connections.end

@@ -27,6 +27,7 @@ from packmairie.model.probe import (
     DnsAnswer,
     DnsQuery,
     Found,
+    HttpChain,
     HttpGet,
     Page,
     TlsHandshake,
@@ -253,7 +254,7 @@ class TestFetch:
         assert 10_000 < len(answer.value.body) < 1_000_000
 
     def test_headers_that_trickle_do_not_hold_a_run(self, authority, client, serve, monkeypatch):
-        monkeypatch.setattr(connections, "PAGE_SECONDS", 1.0)
+        monkeypatch.setattr(web, "PAGE_SECONDS", 1.0)
         context = authority.context(HOST)
 
         def trickle(taken):
@@ -268,6 +269,27 @@ class TestFetch:
         assert isinstance(answer, Unanswered)
         assert "pas fini de répondre" in answer.reason
         assert time.monotonic() - started < 3
+
+    def test_a_body_that_trickles_holds_neither_a_fetch_nor_a_visitor(self, authority, client, serve, monkeypatch):
+        monkeypatch.setattr(web, "PAGE_SECONDS", 1.0)
+        monkeypatch.setattr(web, "TIMEOUT_SECONDS", 1.0)
+        context = authority.context(HOST)
+
+        def trickle(taken):
+            with context.wrap_socket(taken, server_side=True) as secured, contextlib.suppress(OSError):
+                read_head(secured)
+                secured.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n")
+                for _number in range(50):
+                    secured.sendall(b"x")
+                    time.sleep(0.1)
+
+        asked = web_of(client)
+        for ask, probe in ((asked.fetch, HttpGet), (asked.follow, HttpChain)):
+            started = time.monotonic()
+            answer = ask(probe(f"https://{HOST}:{serve(trickle)}{self.PATH}"))
+            assert isinstance(answer, Unanswered)
+            assert "pas fini de répondre en 1 s" in answer.reason
+            assert time.monotonic() - started < 3
 
     @pytest.mark.parametrize(
         "reply",

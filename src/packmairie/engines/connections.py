@@ -3,7 +3,7 @@
 
 Names of the world stand at few addresses, and a client that is told addresses takes for one what is at one address.
 Here a connection serves only the name under which its certificate was verified. Answers are read by the standard
-library: a territory has some thirty thousand pages to ask, and other clients take two to five times its processor for
+library: a territory has some thirty thousand pages to ask, and other clients take two to four times its processor for
 each (decision 0039).
 """
 
@@ -27,8 +27,6 @@ KEEP_SECONDS = 4.0
 """How long a connection waits for its next request; most servers wait five seconds and more."""
 KEPT_NAMES = 16
 """Names whose connection a thread keeps; the one that served longest ago goes first."""
-PAGE_SECONDS = 20.0
-"""A server that trickles bytes for ever must not hold a run."""
 PAGE_LIMIT = 1_000_000
 """Bytes read of a page at most."""
 PIECE = 65_536
@@ -46,6 +44,17 @@ class Front:
     port: int
 
 
+@dataclass(frozen=True)
+class Patience:
+    """How long a server may say nothing, and how long the headers may take to be whole, then the body; in seconds.
+
+    A server that trickles bytes for ever must not hold a run.
+    """
+
+    silence: float
+    whole: float
+
+
 class SlowError(TimeoutError):
     """A server speaks, and does not finish."""
 
@@ -60,17 +69,24 @@ class Connections:
         self._joining = Lock()
 
     def request(
-        self, front: Front, method: str, target: str, headers: Mapping[str, str], body: bytes | None, *, seconds: float
+        self,
+        front: Front,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        *,
+        patience: Patience,
     ) -> tuple[Page, http.client.HTTPMessage]:
         """Send one request and return its page, and its headers as they came.
 
         Given where, the method, the target (path and query, RFC 9112 §3.2.1), the headers, what is sent, and how long
-        the server may be silent. The certificate is verified under the front's name. Raise OSError (SSLError,
+        the server is waited for. The certificate is verified under the front's name. Raise OSError (SSLError,
         TimeoutError, SlowError among them) or HTTPException as the world opposes them.
         """
-        connection = self._take(front, seconds)
+        connection = self._take(front, patience.silence)
         try:
-            answer = connection.ask(method, target, headers, body, seconds=seconds)
+            answer = connection.ask(method, target, headers, body, patience)
         except BaseException:
             connection.close()
             raise
@@ -147,12 +163,13 @@ class _Connection:
         return not waiting.poll(0)
 
     def ask(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes | None, *, seconds: float
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes | None, patience: Patience
     ) -> tuple[Page, http.client.HTTPMessage]:
         """See :meth:`Connections.request`."""
-        self._stream.wait(seconds, PAGE_SECONDS)
+        self._stream.wait(patience)
         self._client.request(method, target, body, dict(headers))
         answer = self._client.getresponse()
+        self._stream.wait(patience)
         raw = answer.read(PAGE_LIMIT + 1)
         if answer.length and len(raw) <= PAGE_LIMIT:
             raise http.client.IncompleteRead(raw, answer.length)
@@ -172,15 +189,15 @@ class _Connection:
 
 
 class _Stream:
-    """What http.client asks of a socket, with an end to waiting: for the next byte, and for the whole answer."""
+    """What http.client asks of a socket, with an end to waiting: for the next byte, and for all that is awaited."""
 
     def __init__(self, plain: socket.socket) -> None:
         self.socket = plain
         self._silence = self._end = 0.0
 
-    def wait(self, silence: float, whole: float) -> None:
-        """Let the next answer be silent so long, and last so long, in seconds."""
-        self._silence, self._end = silence, time.monotonic() + whole
+    def wait(self, patience: Patience) -> None:
+        """Wait so long from now."""
+        self._silence, self._end = patience.silence, time.monotonic() + patience.whole
 
     def sendall(self, data: bytes) -> None:
         """Send all of it."""

@@ -13,7 +13,7 @@ from urllib.request import Request
 
 import httpx
 
-from packmairie.engines.connections import PAGE_SECONDS, Connections, Front, SlowError
+from packmairie.engines.connections import Connections, Front, Patience, SlowError
 from packmairie.engines.names import Names
 from packmairie.engines.transport import CONNECT_SECONDS, trust
 from packmairie.model.probe import (
@@ -35,6 +35,8 @@ from packmairie.model.probe import (
 
 TIMEOUT_SECONDS = 10.0
 """As the State's checker waits (RPNT 1.3)."""
+PAGE_SECONDS = 20.0
+"""For one page that is fetched alone."""
 PORTS = {"http": 80, "https": 443}
 MAX_REDIRECTS = 5
 MAX_LINKS = 60
@@ -54,10 +56,10 @@ class WebFailure(Exception):  # noqa: N818 — an answer that is not a page, not
 class Session:
     """Requests of one visitor, who keeps his cookies; redirects are never followed by themselves."""
 
-    def __init__(self, connections: Connections, names: Names, seconds: float = TIMEOUT_SECONDS) -> None:
+    def __init__(self, connections: Connections, names: Names, patience: Patience) -> None:
         self.connections = connections
         self.names = names
-        self.seconds = seconds
+        self.patience = patience
         self._cookies = CookieJar()
         self._addresses: dict[str, str] = {}
 
@@ -74,19 +76,24 @@ class Session:
             headers |= body.headers
         name = parsed.raw_host.decode("ascii")
         front = Front(parsed.scheme, name, self._address(name), parsed.port or PORTS[parsed.scheme])
-        visited = Request(url) if len(self._cookies) else None  # noqa: S310 — what cookies are told of, never opened
-        if visited:
-            self._cookies.add_cookie_header(visited)
-            headers |= dict(visited.header_items())
+        if len(self._cookies):
+            headers |= self._kept_for(url)
         try:
             page, told = self.connections.request(
-                front, method, parsed.raw_path.decode("ascii"), headers, content, seconds=self.seconds
+                front, method, parsed.raw_path.decode("ascii"), headers, content, patience=self.patience
             )
         except (OSError, HTTPException, zlib.error) as error:
-            raise _failure(parsed.host, error, self.seconds) from None
+            raise _failure(parsed.host, error, self.patience) from None
         if "set-cookie" in page.headers:
-            self._cookies.extract_cookies(_Told(told), visited or Request(url))  # type: ignore[arg-type]  # noqa: S310
+            # An answer, as far as the library asks it anything.
+            self._cookies.extract_cookies(_Told(told), _visited(url))  # type: ignore[arg-type]
         return page
+
+    def _kept_for(self, url: str) -> dict[str, str]:
+        """Return the header by which what an address gave is given back."""
+        visited = _visited(url)
+        self._cookies.add_cookie_header(visited)
+        return dict(visited.header_items())
 
     def _address(self, host: str) -> str:
         if found := self._addresses.get(host):
@@ -117,11 +124,15 @@ def _url(text: str) -> httpx.URL:
     return url
 
 
-def _failure(host: str, error: Exception, seconds: float) -> WebFailure:
+def _visited(url: str) -> Request:
+    return Request(url)  # noqa: S310 — what cookies are asked for, never opened
+
+
+def _failure(host: str, error: Exception, patience: Patience) -> WebFailure:
     if isinstance(error, SlowError):
-        return WebFailure(f"{host} n'a pas fini de répondre en {PAGE_SECONDS:.0f} s")
+        return WebFailure(f"{host} n'a pas fini de répondre en {patience.whole:.0f} s")
     if isinstance(error, TimeoutError):
-        return WebFailure(f"{host} n'a pas répondu en {seconds:.0f} s")
+        return WebFailure(f"{host} n'a pas répondu en {patience.silence:.0f} s")
     if isinstance(error, ssl.SSLCertVerificationError):
         return WebFailure(f"{host} : certificat refusé ({error.verify_message})", Obstacle.CERTIFICATE)
     if isinstance(error, ssl.SSLError) and "alert" in str(error).lower():
@@ -148,14 +159,15 @@ class Web:
         self.names = names
         self.connections = connections or Connections(trust(extra_root))
 
-    def visitor(self, seconds: float = TIMEOUT_SECONDS) -> Session:
-        """Return a session that waits so long for a server that says nothing."""
-        return Session(self.connections, self.names, seconds)
+    def visitor(self) -> Session:
+        """Return the session of a new visitor."""
+        return Session(self.connections, self.names, Patience(TIMEOUT_SECONDS, TIMEOUT_SECONDS))
 
     def fetch(self, probe: HttpGet) -> Answer:
         """Fetch one page, redirects not followed."""
         try:
-            return Found(self.visitor(CONNECT_SECONDS).request("GET", probe.url))
+            session = Session(self.connections, self.names, Patience(CONNECT_SECONDS, PAGE_SECONDS))
+            return Found(session.request("GET", probe.url))
         except WebFailure as failure:
             return Absent(str(failure)) if failure.obstacle else Unanswered(str(failure))
 

@@ -31,8 +31,6 @@ THREADS = 32
 MANY = 2000
 """Past so many probes another process is worth its start, about a second."""
 MOST_PROCESSES = 4
-COLLECT_AFTER = 70_000
-"""Objects made before cycles of garbage are looked for, as for the command itself (``cli.main``)."""
 ENDED = "la vérification s'est arrêtée avant cette réponse"
 
 Found = SimpleQueue[tuple[Probe, Answer]]
@@ -135,7 +133,7 @@ def _read(pipe: Connection, folder: Path, batches: Sequence[Batch], threads: int
     probes = list(chain.from_iterable(batches))
     missing = dict.fromkeys(range(len(probes)))
     try:
-        pipe.send((folder, list(batches), threads))
+        pipe.send((folder, list(batches), threads, gc.get_threshold()))
         while missing:
             number, answer = pipe.recv()
             del missing[number]
@@ -147,11 +145,12 @@ def _read(pipe: Connection, folder: Path, batches: Sequence[Batch], threads: int
 
 def main(descriptor: int) -> int:
     """Ask, as another process, what the pipe of this descriptor tells; send each answer with its number."""
-    gc.set_threshold(COLLECT_AFTER)
     found: Found = SimpleQueue()
     try:
         with Connection(descriptor) as pipe:
-            folder, batches, threads = pipe.recv()
+            folder, batches, threads, collecting = pipe.recv()
+            # As seldom as the command that asks: each look for garbage goes through all of the pack.
+            gc.set_threshold(*collecting)
             numbers = {probe: number for number, probe in enumerate(chain.from_iterable(batches))}
             with Prober(load_pack(folder), Vault(folder)) as prober, _asking(prober, batches, threads, found):
                 for _done in numbers:
