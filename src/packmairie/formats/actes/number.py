@@ -21,7 +21,8 @@ def propose_number(text: str) -> str:
     The answer is empty when nothing can be made of it. What is too long loses its separators, then its beginning: the
     end of a number is what tells two acts apart.
     """
-    plain = DOCUMENT_WORDS.sub(" ", text)
+    # What is a number already has no word before it: « NO12 » is a series of its own.
+    plain = text if is_number(text) else DOCUMENT_WORDS.sub(" ", text)
     flat = unicodedata.normalize("NFKD", plain).encode("ascii", "ignore").decode("ascii").upper()
     joined = re.sub(r"[^0-9A-Z]+", "_", flat).strip("_")
     if len(joined) > 15:
