@@ -38,6 +38,11 @@ run dir = {folder}
 log file = {folder}/$name.log
 admin socket = {folder}/$name.asok
 pid file = {folder}/$name.pid
+# A day of a lifecycle lasts a second; locks keep their own, real, days. It is applied when a test says so, by
+# radosgw-admin, which reads this section: the gateway's own thread and it would take the turn from each other.
+rgw lc debug interval = 1
+rgw lifecycle work time = 00:00-23:59
+rgw enable lc threads = false
 [mon.a]
 mon data = {folder}/mon
 [osd.0]
@@ -45,9 +50,6 @@ osd data = {folder}/osd
 [client.rgw]
 rgw frontends = beast endpoint=127.0.0.1:{gateway}
 rgw data = {folder}/rgw
-# A day of a lifecycle lasts a second. Locks keep their own, real, days.
-rgw lc debug interval = 1
-rgw lifecycle work time = 00:00-23:59
 """
 
 
@@ -135,8 +137,15 @@ class CephGateway:
             time.sleep(0.5)
         raise RuntimeError((self.folder / "client.rgw.log").read_text(errors="replace")[-1000:])
 
-    def expire(self) -> None:
-        """Apply the lifecycle of every bucket now, as the gateway does once a day."""
+    def expire(self, bucket: str) -> None:
+        """Apply the lifecycle of one bucket now, as the gateway does once a day; the other buckets lose theirs.
+
+        Buckets are spread over 32 lists, and this version starts each list again at its head (Ceph's issue 49446):
+        where days last a second, the second bucket of a list would never have its turn.
+        """
+        for other in self.store.client.list_buckets()["Buckets"]:
+            if other["Name"] != bucket:
+                self.store.client.delete_bucket_lifecycle(Bucket=other["Name"])
         self.run("radosgw-admin", "lc", "process")
 
     def stop(self) -> None:
