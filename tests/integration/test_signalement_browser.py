@@ -80,6 +80,8 @@ class Eye:
         """Check the page as it is."""
         from axe_playwright_python.base import AXE_SCRIPT
 
+        # A click returns once the next page is known to come, which may be before any of it is there.
+        self.page.wait_for_load_state()
         images = os.environ.get("PACKMAIRIE_PORTAIL_IMAGES")
         for width, height in ((640, 450), (375, 800), (1280, 900)):
             self.page.set_viewport_size({"width": width, "height": height})
@@ -194,6 +196,7 @@ def journey(service, browser, tmp_path_factory) -> tuple[list[str], str, str]:
     page.get_by_label("Motif de l'ouverture").fill("Convenir de l'entretien demandé")
     page.get_by_role("button", name="Ouvrir", exact=True).click()
     assert "Prénom Exemple" in page.locator("#identite-ouverte").inner_text()
+    page.wait_for_load_state()
     for summary in page.locator("summary").all():
         if not summary.evaluate("e => e.parentElement.open"):
             summary.click()
@@ -251,6 +254,7 @@ def test_no_script_exists_and_none_is_needed(service, browser, journey):
     page.get_by_label("Votre numéro").fill(number.lower().replace("-", " "))
     page.get_by_label("Votre code").fill(code.lower())
     page.get_by_role("button", name="Ouvrir").click()
+    page.wait_for_load_state()
     assert "Recevable" in page.content()
     assert "Un mot de plus" in page.content()
     assert page.locator("script").count() == 0

@@ -61,6 +61,8 @@ def sound(page: Any, name: str) -> None:
     """Check a page as it is: axe finds nothing, nothing overflows at either width; keep its picture when asked."""
     from axe_playwright_python.base import AXE_SCRIPT
 
+    # A click returns once the next page is known to come, which may be before any of it is there.
+    page.wait_for_load_state()
     wished = os.environ.get("PACKMAIRIE_SCREENSHOTS")
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
@@ -157,6 +159,7 @@ def fill(page: Any, link: str) -> None:
     page.goto(link)
     page.locator("a.bouton").click()
     for _page in range(4):
+        page.wait_for_load_state()
         for fieldset in page.locator("fieldset").all():
             fieldset.locator("input").first.check()
         page.locator("button[name=suivant]").click()
