@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -68,8 +69,12 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/ailleurs":
             self.send_header("Location", f"https://{BAD}:{port}/")
         self.send_header("Set-Cookie", "visite=1; Path=/")
+        if self.path == "/adieu":
+            self.send_header("Connection", "close")
         self.send_header("Content-Length", "2")
         self.end_headers()
+        if self.path == "/adieu":
+            time.sleep(0.2)
         self.wfile.write(b"ok")
         # Closed without a word, as a server does whose patience ends.
         self.close_connection = self.close_connection or self.server.closing
@@ -143,6 +148,14 @@ def test_a_connection_that_the_server_closed_is_not_used_again(web: Web, server:
         assert isinstance(web.follow(HttpChain(place(server, GOOD))), Found)
         assert server.ended.acquire(timeout=5)
     assert server.names == [GOOD] * 5
+
+
+def test_a_page_is_read_to_its_end_where_the_server_then_closes(web: Web, server: Server) -> None:
+    session = web.visitor()
+    for _page in range(2):
+        assert session.request("GET", place(server, GOOD, "/adieu")).body == "ok"
+        assert server.ended.acquire(timeout=5)
+    assert server.names == [GOOD, GOOD]
 
 
 def test_a_certificate_that_was_read_leaves_its_connection_to_the_pages(

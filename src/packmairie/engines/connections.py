@@ -29,6 +29,8 @@ KEPT_NAMES = 16
 """Names whose connection a thread keeps; the one that served longest ago goes first."""
 PAGE_LIMIT = 1_000_000
 """Bytes read of a page at most."""
+CONNECT_SECONDS = 8.0
+"""How long a server may take to accept a connection, where it is not waited for less."""
 PIECE = 65_536
 GZIP = 31
 """The window of zlib that reads gzip (RFC 1952)."""
@@ -59,6 +61,16 @@ class SlowError(TimeoutError):
     """A server speaks, and does not finish."""
 
 
+@dataclass(frozen=True)
+class Reply:
+    """An answer as it came: its content is cut after ``PAGE_LIMIT`` bytes, and ``whole`` is then false."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    content: bytes
+    whole: bool
+
+
 class Connections:
     """Given to any number of askers, in any number of threads: each thread has connections of its own."""
 
@@ -78,15 +90,33 @@ class Connections:
         *,
         patience: Patience,
     ) -> tuple[Page, http.client.HTTPMessage]:
-        """Send one request and return its page, and its headers as they came.
+        """Send one request and return its page, and its headers as they came; see :meth:`exchange`."""
+        reply = self.exchange(front, method, target, headers, body, patience=patience)
+        told, raw = headers_of(reply.headers), reply.content
+        if told.get("content-encoding", "").lower() == "gzip":
+            # Some servers compress for who does not ask.
+            raw = zlib.decompressobj(GZIP).decompress(raw, PAGE_LIMIT + 1)
+        return Page(reply.status, told, raw.decode("utf-8", "replace")), reply.headers
+
+    def exchange(
+        self,
+        front: Front,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        *,
+        patience: Patience,
+    ) -> Reply:
+        """Send one request and return the answer as it came.
 
         Given where, the method, the target (path and query, RFC 9112 §3.2.1), the headers, what is sent, and how long
         the server is waited for. The certificate is verified under the front's name. Raise OSError (SSLError,
         TimeoutError, SlowError among them) or HTTPException as the world opposes them.
         """
-        connection = self._take(front, patience.silence)
+        connection = self._take(front, min(patience.silence, CONNECT_SECONDS))
         try:
-            answer = connection.ask(method, target, headers, body, patience)
+            reply = connection.ask(method, target, headers, body, patience)
         except BaseException:
             connection.close()
             raise
@@ -94,7 +124,7 @@ class Connections:
             self._keep(front, connection)
         else:
             connection.close()
-        return answer
+        return reply
 
     def certificate(self, front: Front, seconds: float) -> bytes:
         """Return the certificate (DER) that a name shows, verified; the connection then serves requests."""
@@ -164,28 +194,24 @@ class _Connection:
 
     def ask(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes | None, patience: Patience
-    ) -> tuple[Page, http.client.HTTPMessage]:
-        """See :meth:`Connections.request`."""
+    ) -> Reply:
+        """See :meth:`Connections.exchange`."""
         self._stream.wait(patience)
         self._client.request(method, target, body, dict(headers))
         answer = self._client.getresponse()
         self._stream.wait(patience)
-        raw = answer.read(PAGE_LIMIT + 1)
-        if answer.length and len(raw) <= PAGE_LIMIT:
-            raise http.client.IncompleteRead(raw, answer.length)
+        content = answer.read(PAGE_LIMIT + 1)
+        if answer.length and len(content) <= PAGE_LIMIT:
+            raise http.client.IncompleteRead(content, answer.length)
         self.lasting = answer.isclosed() and not answer.will_close
-        told = headers_of(answer.headers)
-        if told.get("content-encoding", "").lower() == "gzip":
-            # Some servers compress for who does not ask.
-            raw = zlib.decompressobj(GZIP).decompress(raw, PAGE_LIMIT + 1)
         answer.close()
         self._served, self._last = True, time.monotonic()
-        return Page(answer.status, told, raw.decode("utf-8", "replace")), answer.headers
+        return Reply(answer.status, answer.headers, content, len(content) <= PAGE_LIMIT)
 
     def close(self) -> None:
         """Close it."""
         self._client.close()
-        self._stream.close()
+        self._stream.socket.close()
 
 
 class _Stream:
@@ -222,8 +248,7 @@ class _Stream:
         return io.BufferedReader(_Reader(self), PIECE)
 
     def close(self) -> None:
-        """Close the socket."""
-        self.socket.close()
+        """Close nothing: http.client says it has done with a socket whose last answer is still to be read from it."""
 
 
 class _Reader(io.RawIOBase):
