@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -20,9 +21,13 @@ from core_samples import commune
 from test_sauvegarde_brique import sample
 
 from packmairie.briques.sauvegarde import PLANNED_KEY, Sauvegarde
+from packmairie.engines.connections import Connections
+from packmairie.engines.names import Names
 from packmairie.engines.s3 import Store
 from packmairie.engines.s3_buckets import BucketWish, bring_bucket, bucket_gaps, bucket_policy, lifecycle
+from packmairie.engines.s3_sending import sending
 from packmairie.inventory.vault import Vault
+from packmairie.lab.own_store import KEY as OWNERS_KEY
 from packmairie.lab.own_store import OwnStore, own_store
 from packmairie.model.probe import Absent, Found
 from packmairie.model.probes_sauvegarde import BackupFacts, BackupReading
@@ -164,15 +169,21 @@ def test_hidden_versions_go_away_once_nothing_locks_them(opened: OwnStore, tmp_p
     assert failed.returncode == 1, failed.stdout + failed.stderr
 
 
+@pytest.mark.parametrize("way", ["boto3", "connections"])
 def test_a_bucket_is_read_by_the_stores_clock_and_a_missing_one_is_missing(
-    opened: OwnStore, bucket: BucketWish, tmp_path: Path
+    opened: OwnStore, bucket: BucketWish, tmp_path: Path, way: str
 ) -> None:
     wish = BucketWish("relu-par-la-sonde", True, 35, bucket.users, bucket.keepers)
     bring_bucket(opened.store, wish)
     vault = Vault(tmp_path)
-    found = read_backups(opened.store, vault, BackupReading("62708", wish.name, ()))
+    connections = Connections(ssl.create_default_context())
+    by = sending(connections, Names(["192.0.2.53"])) if way == "connections" else None
+    store = Store(opened.store.address, OWNERS_KEY, sending=by)
+    found = read_backups(store, vault, BackupReading("62708", wish.name, ()))
     assert isinstance(found, Found), found
     assert isinstance(found.value, BackupFacts)
     assert abs((datetime.now(UTC) - found.value.now).total_seconds()) < 60
     assert (found.value.claims, found.value.drills, found.value.default_lock) == ((), {}, 35)
-    assert isinstance(read_backups(opened.store, vault, BackupReading("62708", "jamais-fait", ())), Absent)
+    assert (found.value.lock.outcome, found.value.versioned) == ("refused", True)
+    assert isinstance(read_backups(store, vault, BackupReading("62708", "jamais-fait", ())), Absent)
+    connections.end()

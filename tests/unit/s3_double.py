@@ -22,9 +22,10 @@ def error(code: str, status: int = 400) -> ClientError:
 class Client:
     """One store; ``now`` moves as the test says."""
 
-    def __init__(self, *, holds_locks: bool = True) -> None:
-        self.now = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-        self.holds_locks = holds_locks
+    def __init__(self, *, holds_locks: bool = True, tells_locks: bool = True) -> None:
+        # Today's: what is locked for days is looked at by the real clock.
+        self.now = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
+        self.holds_locks, self.tells_locks = holds_locks, tells_locks
         self.buckets: dict[str, dict[str, Any]] = {}
         self._numbers = itertools.count(1)
 
@@ -94,7 +95,11 @@ class Client:
         raise error("NoSuchKey", 404)
 
     def head_object(self, Bucket: str, Key: str, VersionId: str | None = None) -> Any:  # noqa: N803
-        return {"ContentLength": len(self._version(Bucket, Key, VersionId)["Body"])}
+        version = self._version(Bucket, Key, VersionId)
+        answer: dict[str, Any] = {"ContentLength": len(version["Body"]), "VersionId": version["VersionId"]}
+        if version["until"] and self.tells_locks:
+            answer |= {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": version["until"]}
+        return answer
 
     def get_object(self, Bucket: str, Key: str, VersionId: str | None = None, Range: str = "") -> Any:  # noqa: N803
         version = self._version(Bucket, Key, VersionId)

@@ -53,6 +53,18 @@ def test_a_lock_that_holds_and_one_that_does_not(client: Client) -> None:
     assert try_lock(store(client), "b").outcome == "none"
 
 
+@pytest.mark.parametrize("tells_locks", [True, False])
+def test_a_lock_is_tried_on_an_object_that_was_hidden_too(client: Client, tells_locks: bool) -> None:
+    """And on a store that does not tell an object's lock with the object."""
+    client.tells_locks = tells_locks
+    tried = try_lock(store(client), "b")
+    assert (tried.outcome, tried.until) == ("refused", client.now + timedelta(days=35))
+    client.delete_object("b", PROOF_KEY)
+    assert try_lock(store(client), "b") == tried
+    client.holds_locks = False
+    assert try_lock(store(client), "b").outcome == "destroyed"
+
+
 def test_a_lock_that_has_ended_proves_nothing(client: Client) -> None:
     for version in client.buckets["b"]["objects"][PROOF_KEY]:
         version["until"] = datetime.now(UTC) - timedelta(days=1)

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a store is reached: through the relay, by the key that is tried, and nothing left behind."""
+"""How a store is reached: by boto3's own way, the relay or our connections, by the key that is tried."""
 
 from __future__ import annotations
 
 import os
 import resource
 import socket
+import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -14,13 +15,16 @@ from typing import Any
 
 import pytest
 
+from packmairie.engines.connections import Connections
 from packmairie.engines.names import Names
 from packmairie.engines.relay import Relay
 from packmairie.engines.s3 import Store, StoreAddress
+from packmairie.engines.s3_sending import sending
 
 KEY = {"identifiant": "CLEMAISON", "secret": "secret-maison"}
 OTHER = {"identifiant": "CLEAUTRE", "secret": "secret-autre"}
-LISTING = b"""<?xml version="1.0"?><ListBucketResult><Name>seau</Name><KeyCount>0</KeyCount></ListBucketResult>"""
+LISTING = b"""<?xml version="1.0"?><ListBucketResult><Name>seau</Name><KeyCount>1</KeyCount>
+<Contents><Key>depot/etat</Key></Contents></ListBucketResult>"""
 REFUSAL = b"""<?xml version="1.0"?><Error><Code>AccessDenied</Code><Message>non</Message></Error>"""
 
 
@@ -50,17 +54,24 @@ class Bucket(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-@pytest.fixture
-def bucket() -> Iterator[tuple[Store, list[str]]]:
+@pytest.fixture(params=["boto3", "connections"])
+def bucket(request: pytest.FixtureRequest) -> Iterator[tuple[Store, list[str]]]:
     seen: list[str] = []
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Seen", (Bucket,), {"seen": seen}))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    store = Store(StoreAddress(f"http://127.0.0.1:{server.server_port}", "fr", path_style=True), KEY, attempts=1)
+    address = StoreAddress(f"http://magasin.example:{server.server_port}", "fr", path_style=True)
+    connections = Connections(ssl.create_default_context())
+    if request.param == "boto3":
+        address = StoreAddress(f"http://127.0.0.1:{server.server_port}", "fr", path_style=True)
+        store = Store(address, KEY, attempts=1)
+    else:
+        store = Store(address, KEY, attempts=1, sending=sending(connections, Here(["127.0.0.1"])))
     try:
         yield store, seen
     finally:
         store.close()
+        connections.end()
         server.shutdown()
         thread.join()
         server.server_close()
@@ -68,9 +79,9 @@ def bucket() -> Iterator[tuple[Store, list[str]]]:
 
 def test_another_key_signs_only_its_own_trial(bucket: tuple[Store, list[str]]) -> None:
     store, seen = bucket
-    assert store.key_trouble(OTHER, "seau", "depot/") == "accès refusé à cette clé"
-    assert store.key_trouble(KEY, "seau", "depot/") == ""
-    assert list(store.keys("seau", "depot/")) == []
+    assert store.keys_by(OTHER, "seau", "depot/") == ((), "accès refusé à cette clé")
+    assert store.keys_by(KEY, "seau", "depot/") == (("depot/etat",), "")
+    assert list(store.keys("seau", "depot/")) == ["depot/etat"]
     assert seen == [OTHER["identifiant"], KEY["identifiant"], KEY["identifiant"]]
 
 
@@ -83,7 +94,7 @@ def test_a_trial_that_the_store_s_own_key_signed_clears_nothing(
         "before-sign.s3", lambda request, **_told: request.context["signing"].pop("request_credentials", None)
     )
     with pytest.raises(RuntimeError, match="clé à essayer"):
-        store.key_trouble(OTHER, "seau", "depot/")
+        store.keys_by(OTHER, "seau", "depot/")
     assert seen == []
 
 

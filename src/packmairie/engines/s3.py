@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,14 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.config import Config
 from botocore.credentials import Credentials
-from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, SSLError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+    SSLError,
+)
 
 from packmairie.engines.names import Names
 from packmairie.engines.relay import Relay
@@ -79,10 +86,20 @@ def _refuse_wrong_key(request: Any, **_told: Any) -> None:
 
 
 class Store:
-    """A store opened with one key; its threads share it."""
+    """A store opened with one key; its threads share it.
+
+    ``names`` tell where it is, where the machine's own resolvers do not. ``sending`` answers boto3's ``before-send``
+    event instead of boto3's own way out.
+    """
 
     def __init__(
-        self, address: StoreAddress, key: Mapping[str, str], names: Names | None = None, *, attempts: int = 3
+        self,
+        address: StoreAddress,
+        key: Mapping[str, str],
+        names: Names | None = None,
+        *,
+        attempts: int = 3,
+        sending: Callable[..., Any] | None = None,
     ) -> None:
         self.address = address
         self._relay = Relay(names, address.host, address.port) if names is not None else None
@@ -111,6 +128,9 @@ class Store:
             )
         self.client.meta.events.register("before-sign.s3", _sign_with_other_key)
         self.client.meta.events.register("before-send.s3", _refuse_wrong_key)
+        if sending is not None:
+            # After what may refuse to send.
+            self.client.meta.events.register_last("before-send.s3", sending)
 
     def close(self) -> None:
         """End what it opened."""
@@ -118,17 +138,16 @@ class Store:
         if self._relay:
             self._relay.close()
 
-    def key_trouble(self, key: Mapping[str, str], bucket: str, prefix: str) -> str:
-        """Return why another key cannot list what is under a prefix of a bucket; empty when it can."""
+    def keys_by(self, key: Mapping[str, str], bucket: str, prefix: str) -> tuple[tuple[str, ...], str]:
+        """Return the keys that another key finds under a prefix of a bucket, and why it may not; empty when it may."""
         # On the same client: another one costs ten times the request.
         token = _OTHER_KEY.set(Credentials(str(key["identifiant"]), str(key["secret"])))
         try:
-            self.client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
+            return tuple(self.keys(bucket, prefix)), ""
         except (ClientError, BotoCoreError) as error:
-            return explain(error)
+            return (), explain(error)
         finally:
             _OTHER_KEY.reset(token)
-        return ""
 
     def read_json(self, bucket: str, key: str) -> tuple[dict[str, Any], datetime] | None:
         """Return a small JSON object and when the store received it; None when there is none. Raise ClientError."""
@@ -201,7 +220,7 @@ def explain(error: Exception) -> str:
         return words.get(code, f"{code} {error.response.get('Error', {}).get('Message', '')}".strip())
     if isinstance(error, SSLError):
         return "certificat du stockage refusé"
-    if isinstance(error, EndpointConnectionError):
+    if isinstance(error, (EndpointConnectionError, ConnectTimeoutError, ReadTimeoutError)):
         return "le stockage ne répond pas"
     return f"{error.__class__.__name__} : {' '.join(str(error).split())[:200]}"
 

@@ -201,18 +201,10 @@ def close_gaps(store: Store, wish: BucketWish, gaps: list[str]) -> None:
 
 def try_lock(store: Store, bucket: str) -> LockTrial:
     """Try to destroy the newest version of the test object of a bucket, and tell what the store answered."""
-    newest = None
-    for version in store.versions(bucket, PROOF_KEY):
-        if not version["Marker"] and (newest is None or version["LastModified"] > newest["LastModified"]):
-            newest = version
-    if newest is None:
+    found = _shown_proof(store, bucket) or _newest_proof(store, bucket)
+    if found is None:
         return LockTrial("none", "aucun objet d'essai")
-    name, number = newest["Key"], newest["VersionId"]
-    until = None
-    with suppress(ClientError):
-        retention = store.client.get_object_retention(Bucket=bucket, Key=name, VersionId=number)["Retention"]
-        if retention.get("Mode") == "COMPLIANCE":
-            until = retention["RetainUntilDate"]
+    name, number, until = found
     if until is None or until <= datetime.now(UTC):
         return LockTrial(
             "none", "l'objet d'essai n'est plus verrouillé" if until else "l'objet d'essai n'est pas verrouillé", until
@@ -227,6 +219,39 @@ def try_lock(store: Store, bucket: str) -> LockTrial:
         store.client.head_object(Bucket=bucket, Key=name, VersionId=number)
         return LockTrial("refused", "", until)
     return LockTrial("destroyed", f"version {number} détruite avant le {until:%d/%m/%Y}", until)
+
+
+def _shown_proof(store: Store, bucket: str) -> tuple[str, str, datetime] | None:
+    """Return the key, the version and the end of the lock of the test object; None when one request does not tell.
+
+    What shows is the newest version, unless it was hidden since; not every store tells its lock with it.
+    """
+    try:
+        head = store.client.head_object(Bucket=bucket, Key=PROOF_KEY)
+    except ClientError as error:
+        if code_of(error) in {*ABSENT, *DENIED}:
+            return None
+        raise
+    number, until = head.get("VersionId"), head.get("ObjectLockRetainUntilDate")
+    if number and until and head.get("ObjectLockMode") == "COMPLIANCE":
+        return PROOF_KEY, number, until
+    return None
+
+
+def _newest_proof(store: Store, bucket: str) -> tuple[str, str, datetime | None] | None:
+    """Return the key, the version and the end of the lock of the newest version of the test object, hidden or not."""
+    newest = None
+    for version in store.versions(bucket, PROOF_KEY):
+        if not version["Marker"] and (newest is None or version["LastModified"] > newest["LastModified"]):
+            newest = version
+    if newest is None:
+        return None
+    name, number = newest["Key"], newest["VersionId"]
+    with suppress(ClientError):
+        retention = store.client.get_object_retention(Bucket=bucket, Key=name, VersionId=number)["Retention"]
+        if retention.get("Mode") == "COMPLIANCE":
+            return name, number, retention["RetainUntilDate"]
+    return name, number, None
 
 
 def try_abilities(store: Store, bucket: str, moment: datetime) -> Capabilities:

@@ -54,7 +54,7 @@ from packmairie.model.probes_sauvegarde import BackupReading, StoreTrial
 from packmairie.model.problem import PackmairieError, fail
 from packmairie.operations.envois import read_certificate, read_rounds, read_spool, read_watch
 from packmairie.operations.postes_inventory import ask_poste, ask_pull
-from packmairie.operations.sauvegarde_store import maintenance_key, open_store, read_backups, try_store
+from packmairie.operations.sauvegarde_store import maintenance_key, read_backups, store_asked_by, try_store
 
 WITNESS_SECRET = "temoin.mot_de_passe"  # noqa: S105 — the name of a secret
 
@@ -87,7 +87,9 @@ class Prober:
         """Return the pack's store, opened once with the maintenance key. Raise PackmairieError when it cannot be."""
         with self._opening:
             if self._store is None:
-                self._store = self._opened.enter_context(open_store(self.pack, maintenance_key(self.vault)))
+                key = maintenance_key(self.vault)
+                asked = store_asked_by(self.connections, self.names, self.pack, key)
+                self._store = self._opened.enter_context(asked)
             return self._store
 
     def ask(self, probe: Probe) -> Answer:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
@@ -12,9 +12,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from packmairie.briques.sauvegarde_checks import moment_of
 from packmairie.briques.sauvegarde_repositories import MAINTENANCE_KEY, endpoint, has_store
+from packmairie.engines.connections import Connections
 from packmairie.engines.names import Names
 from packmairie.engines.s3 import ABSENT, Store, StoreAddress, code_of, explain
 from packmairie.engines.s3_buckets import default_lock, try_abilities, try_lock
+from packmairie.engines.s3_sending import sending
 from packmairie.inventory.vault import Vault
 from packmairie.model.change import PLATEFORME
 from packmairie.model.pack import Pack
@@ -50,6 +52,17 @@ def open_store(pack: Pack, key: Mapping[str, str], *, attempts: int = 3) -> Iter
         store.close()
 
 
+@contextmanager
+def store_asked_by(connections: Connections, names: Names, pack: Pack, key: Mapping[str, str]) -> Iterator[Store]:
+    """Give the store opened with a key, for questions whose answers are small, by connections that serve others too."""
+    told = names if pack.file.resolveurs else None
+    store = Store(store_address(pack), key, sending=sending(connections, told))
+    try:
+        yield store
+    finally:
+        store.close()
+
+
 def secret_of(vault: Vault, name: str, secret: str) -> Any:
     """Return a secret of a commune or of the platform. Raise PackmairieError when the vault lacks it."""
     kept = vault.read(name).get(secret)
@@ -78,9 +91,10 @@ def read_backups(store: Store, vault: Vault, probe: BackupReading) -> Answer:
         return Unanswered(explain(error))
     except BotoCoreError as error:
         return Unanswered(explain(error))
-    claims, drills, upkeep = [], {}, {}
-    for name, prefix, _key in probe.repositories:
-        claims += [claim for claim in _claims(store, probe.bucket, name, prefix) if claim]
+    claims, drills, upkeep, keys = [], {}, {}, {}
+    for name, prefix, secret in probe.repositories:
+        states, keys[name] = _states(store, vault.read(probe.commune).get(secret), probe.bucket, f"{prefix}/etat/")
+        claims += [claim_of(name, *found) for key in states if (found := store.read_json(probe.bucket, key))]
     for key in proofs:
         found = store.read_json(probe.bucket, key) if key.endswith(".json") else None
         if found is None:
@@ -100,16 +114,16 @@ def read_backups(store: Store, vault: Vault, probe: BackupReading) -> Answer:
             try_lock(store, probe.bucket),
             default_lock(store, probe.bucket),
             versioned,
-            {name: _key_trouble(store, vault, probe, prefix, key) for name, prefix, key in probe.repositories},
+            keys,
         )
     )
 
 
-def _claims(store: Store, bucket: str, name: str, prefix: str) -> Iterator[Claim]:
-    for key in store.keys(bucket, f"{prefix}/etat/"):
-        found = store.read_json(bucket, key)
-        if found:
-            yield claim_of(name, *found)
+def _states(store: Store, key: Any, bucket: str, place: str) -> tuple[Iterable[str], str]:
+    """Return the states that hosts left, found by the repository's own key, and what that key lacks to find them."""
+    states, trouble = store.keys_by(key, bucket, place) if isinstance(key, dict) else ((), "absente du coffre")
+    # What the hosts say is to be known all the same.
+    return store.keys(bucket, place) if trouble else states, trouble
 
 
 def claim_of(repository: str, data: Mapping[str, Any], received: datetime) -> Claim:
@@ -136,11 +150,6 @@ def claim_of(repository: str, data: Mapping[str, Any], received: datetime) -> Cl
         number("instables"),
         tuple(line for line in history if isinstance(line, dict)) if isinstance(history, list) else (),
     )
-
-
-def _key_trouble(store: Store, vault: Vault, probe: BackupReading, prefix: str, secret: str) -> str:
-    key = vault.read(probe.commune).get(secret)
-    return store.key_trouble(key, probe.bucket, f"{prefix}/") if isinstance(key, dict) else "absente du coffre"
 
 
 def try_store(store: Store, probe: StoreTrial, moment: datetime) -> Answer:
