@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from types import SimpleNamespace
 
 import dns.exception
@@ -15,6 +16,7 @@ import dns.resolver
 import dns.rrset
 import pytest
 
+from packmairie.engines import names as engine
 from packmairie.engines.names import Names, values_of
 from packmairie.model.probe import Absent, DnsAnswer, DnsQuery, Found, MxLocation, SpfReview, Unanswered
 
@@ -44,7 +46,7 @@ def names(monkeypatch):
             result = outcome(str(name), type_) if callable(outcome) else outcome
             if isinstance(result, Exception):
                 raise result
-            return SimpleNamespace(rrset=result, response=SimpleNamespace(flags=flags))
+            return SimpleNamespace(rrset=result, response=SimpleNamespace(flags=flags), expiration=time.time() + 300)
 
         monkeypatch.setattr(asking.resolver, "resolve", resolve)
         return asking
@@ -87,6 +89,27 @@ class TestResolver:
     )
     def test_unanswered(self, names, error):
         assert isinstance(names(error).ask(MX), Unanswered)
+
+    def test_what_was_found_serves_again_until_its_time_has_run_and_absence_never(self, monkeypatch):
+        asking, asked, now = Names(["192.0.2.53"], remembering=True), [], [1000.0]
+
+        def resolve(name, type_, **_options):
+            asked.append(type_)
+            if type_ == "MX":
+                raise dns.resolver.NoAnswer(response=response())
+            return SimpleNamespace(
+                rrset=rrset("A", "192.0.2.1"), response=SimpleNamespace(flags=0), expiration=now[0] + 60
+            )
+
+        monkeypatch.setattr(asking.resolver, "resolve", resolve)
+        monkeypatch.setattr(engine.time, "time", lambda: now[0])
+        for _time in range(2):
+            assert asking.addresses("essai.fr", ("A",)) == ["192.0.2.1"]
+            assert isinstance(asking.ask(MX), Absent)
+        assert asked == ["A", "MX", "MX"]
+        now[0] += 61
+        assert asking.addresses("essai.fr", ("A",)) == ["192.0.2.1"]
+        assert asked == ["A", "MX", "MX", "A"]
 
     def test_a_name_that_is_none_is_no_verdict(self):
         assert isinstance(Names(["192.0.2.53"]).ask(DnsQuery("a" * 70 + ".fr", "MX")), Unanswered)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -42,6 +43,8 @@ class Names:
         self, resolvers: Sequence[str] = (), country_base: str | None = None, *, remembering: bool = False
     ) -> None:
         self.resolver = dns.resolver.Resolver(configure=not resolvers)
+        # The resolver's own memory also serves who is given it, and keeps absences; it costs a quarter of a question.
+        self._found: dict[DnsQuery, tuple[float, Found]] | None = {} if remembering else None
         if remembering:
             self.resolver.cache = dns.resolver.LRUCache()
         if resolvers:
@@ -57,20 +60,34 @@ class Names:
         """Return the record set, its absence, or the reason why nothing is known."""
         if query.server is not None:
             return self._ask_server(query, query.server)
+        if self._found is None:
+            return self._resolve(query)[0]
+        until, known = self._found.get(query, (0.0, None))
+        if known is not None and until > time.time():
+            return known
+        answer, until = self._resolve(query)
+        if isinstance(answer, Found):
+            self._found[query] = (until, answer)
+        return answer
+
+    def _resolve(self, query: DnsQuery) -> tuple[Answer, float]:
+        """Return what resolvers tell, and until when (seconds since 1970) that may be told again."""
         try:
             answer = self.resolver.resolve(query.name, query.type, raise_on_no_answer=True)
         except dns.resolver.NXDOMAIN:
-            return Absent(f"{query.name} n'existe pas dans le DNS")
+            return Absent(f"{query.name} n'existe pas dans le DNS"), 0.0
         except dns.resolver.NoAnswer:
-            return Absent(f"{query.name} n'a pas d'enregistrement {query.type}")
+            return Absent(f"{query.name} n'a pas d'enregistrement {query.type}"), 0.0
         except dns.resolver.NoNameservers as error:
-            return Unanswered(f"le résolveur ne sait pas répondre pour {query.name} ({_rcode(error)})")
+            return Unanswered(f"le résolveur ne sait pas répondre pour {query.name} ({_rcode(error)})"), 0.0
         except dns.exception.Timeout:
-            return Unanswered(f"pas de réponse du DNS pour {query.name} en {LIFETIME_SECONDS:.0f} s")
+            return Unanswered(f"pas de réponse du DNS pour {query.name} en {LIFETIME_SECONDS:.0f} s"), 0.0
         except (dns.exception.DNSException, OSError) as error:
-            return Unanswered(f"question DNS impossible : {error}")
+            return Unanswered(f"question DNS impossible : {error}"), 0.0
         validated = bool(answer.response.flags & dns.flags.AD)
-        return Found(DnsAnswer(values_of(answer.rrset), validated)) if answer.rrset else Absent("réponse vide")
+        if not answer.rrset:
+            return Absent("réponse vide"), 0.0
+        return Found(DnsAnswer(values_of(answer.rrset), validated)), answer.expiration
 
     def _ask_server(self, query: DnsQuery, server: str) -> Answer:
         message = dns.message.make_query(query.name, query.type)

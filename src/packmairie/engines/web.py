@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ssl
 import zlib
+from functools import lru_cache
 from html.parser import HTMLParser
 from http.client import HTTPException, HTTPMessage
 from http.cookiejar import CookieJar
@@ -41,6 +42,8 @@ PORTS = {"http": 80, "https": 443}
 MAX_REDIRECTS = 5
 MAX_LINKS = 60
 MAX_RESOURCES = 40
+URLS = 512
+"""Addresses that were read lately: those of a page are read once to be joined and once to be asked."""
 USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) packmairie"
 
 
@@ -114,6 +117,7 @@ class Session:
         raise WebFailure(f"{host} n'a pas d'adresse dans le DNS", no_name=True)
 
 
+@lru_cache(maxsize=URLS)
 def _url(text: str) -> httpx.URL:
     try:
         url = httpx.URL(text)
