@@ -68,6 +68,22 @@ def test_several_processes_bring_what_one_does(
     assert isinstance(together[RegisterReading("62708")], Found)
 
 
+def test_helpers_are_ready_before_the_probes_are_known(folder: Path, started: list[subprocess.Popen[bytes]]) -> None:
+    expected = ask(folder)
+    assert len(started) == 1
+    with asking.ready_helpers(folder, 1000) as helpers:
+        assert len(started) == 2
+        assert ask(folder, helpers=helpers) == expected
+        assert started[-1].poll() is None
+    assert len(started) == 2
+    with asking.ready_helpers(folder, 1000):
+        assert started[-1].poll() is None
+    # None was needed, and none is left.
+    assert [process.poll() is None for process in started] == [False] * 3
+    with asking.ready_helpers(folder, 0) as helpers:
+        assert helpers == []
+
+
 def test_a_process_that_ends_early_leaves_its_probes_unknown(
     folder: Path, started: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

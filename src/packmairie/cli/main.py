@@ -87,7 +87,10 @@ def main(arguments: list[str] | None = None) -> None:
     pending » in a scheduled ``plan``.
     """
     gc.set_threshold(COLLECT_AFTER)
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    code = run(sys.argv[1:] if arguments is None else arguments)
+    # The process ends: what it holds need not be gone through once more for cycles of garbage.
+    gc.freeze()
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:

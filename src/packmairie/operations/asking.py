@@ -12,13 +12,15 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import chain, groupby
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event, Thread
+from types import TracebackType
+from typing import Self
 
 from packmairie.inventory.loader import load_pack
 from packmairie.inventory.vault import Vault
@@ -31,6 +33,8 @@ THREADS = 32
 MANY = 2000
 """Past so many probes another process is worth its start, about a second."""
 MOST_PROCESSES = 4
+FEWEST_PROBES = 20
+"""All checks of a commune have more probes than that."""
 ENDED = "la vérification s'est arrêtée avant cette réponse"
 
 Found = SimpleQueue[tuple[Probe, Answer]]
@@ -39,9 +43,15 @@ Batch = list[Probe]
 
 
 def ask_all(
-    pack: Pack, folder: Path, probes: Mapping[Probe, str], on_progress: Callable[[int, int], None] | None = None
+    pack: Pack,
+    folder: Path,
+    probes: Mapping[Probe, str],
+    on_progress: Callable[[int, int], None] | None = None,
+    helpers: Sequence[Helper] = (),
 ) -> dict[Probe, Answer]:
     """Given probes in the order to ask them, each with its commune (or ``plateforme``), return every answer.
+
+    ``helpers`` are processes that are ready already; those that lack are started.
 
     Those of one commune are asked by one process, which then opens its secrets once; where they are many, by one
     thread too, whose connections then serve all of them. A process that ends before its time leaves its probes without
@@ -51,9 +61,10 @@ def ask_all(
     threads = max(1, THREADS // len(shares))
     answers: dict[Probe, Answer] = {}
     found: Found = SimpleQueue()
-    with Prober(pack, Vault(folder)) as prober, ExitStack() as helpers:
-        for share in shares[1:]:
-            helpers.enter_context(_helper(folder, share, threads, found))
+    with Prober(pack, Vault(folder)) as prober, ExitStack() as started:
+        for number, share in enumerate(shares[1:]):
+            helper = helpers[number] if number < len(helpers) else started.enter_context(Helper(folder))
+            helper.ask(share, threads, found)
         with _asking(prober, shares[0], threads, found):
             for done in range(1, len(probes) + 1):
                 probe, answer = found.get()
@@ -109,31 +120,52 @@ def _put(prober: Prober, batch: Batch, found: Found, stopped: Event) -> None:
         found.put((probe, prober.ask(probe)))
 
 
-@contextmanager
-def _helper(folder: Path, batches: Sequence[Batch], threads: int, found: Found) -> Iterator[None]:
-    """Have another process ask probes while the block reads their answers; nothing secret passes between the two."""
-    ours, theirs = Pipe()
-    with ours:
+class Helper:
+    """Another process that asks probes; nothing secret passes between the two. Leaving it ends it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Start it; it loads the pack of this folder, and waits for what to ask."""
+        self._pipe, theirs = Pipe()
         with theirs:
             words = [sys.executable, "-m", __name__, str(theirs.fileno())]
-            process = subprocess.Popen(  # noqa: S603 — this very program
+            self._process = subprocess.Popen(  # noqa: S603 — this very program
                 words, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL
             )
-        reader = Thread(target=_read, args=(ours, folder, batches, threads, found), daemon=True)
-        reader.start()
-        try:
-            yield
-        finally:
-            process.terminate()
-            process.wait()
-            reader.join()
+        self._reader: Thread | None = None
+        with suppress(OSError):
+            # One that has ended already is found out when it is to answer.
+            self._pipe.send((folder, gc.get_threshold()))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.terminate()
+        self._process.wait()
+        if self._reader:
+            self._reader.join()
+        self._pipe.close()
+
+    def ask(self, batches: Sequence[Batch], threads: int, found: Found) -> None:
+        """Have it ask batches by so many threads; answers come to ``found`` as they arrive."""
+        self._reader = Thread(target=_read, args=(self._pipe, batches, threads, found), daemon=True)
+        self._reader.start()
 
 
-def _read(pipe: Connection, folder: Path, batches: Sequence[Batch], threads: int, found: Found) -> None:
+@contextmanager
+def ready_helpers(folder: Path, communes: int) -> Iterator[Sequence[Helper]]:
+    """Give the processes that all checks of so many communes will need, started: they load while checks are listed."""
+    with ExitStack() as started:
+        yield [started.enter_context(Helper(folder)) for _number in range(processes_for(communes * FEWEST_PROBES) - 1)]
+
+
+def _read(pipe: Connection, batches: Sequence[Batch], threads: int, found: Found) -> None:
     probes = list(chain.from_iterable(batches))
     missing = dict.fromkeys(range(len(probes)))
     try:
-        pipe.send((folder, list(batches), threads, gc.get_threshold()))
+        pipe.send((list(batches), threads))
         while missing:
             number, answer = pipe.recv()
             del missing[number]
@@ -148,11 +180,13 @@ def main(descriptor: int) -> int:
     found: Found = SimpleQueue()
     try:
         with Connection(descriptor) as pipe:
-            folder, batches, threads, collecting = pipe.recv()
+            folder, collecting = pipe.recv()
             # As seldom as the command that asks: each look for garbage goes through all of the pack.
             gc.set_threshold(*collecting)
+            pack = load_pack(folder)
+            batches, threads = pipe.recv()
             numbers = {probe: number for number, probe in enumerate(chain.from_iterable(batches))}
-            with Prober(load_pack(folder), Vault(folder)) as prober, _asking(prober, batches, threads, found):
+            with Prober(pack, Vault(folder)) as prober, _asking(prober, batches, threads, found):
                 for _done in numbers:
                     probe, answer = found.get()
                     pipe.send((numbers[probe], answer))

@@ -14,7 +14,7 @@ from packmairie.model.change import PLATEFORME
 from packmairie.model.pack import Pack
 from packmairie.model.preuve import Preuve
 from packmairie.model.probe import Answer, Check, MailRoundTrip, Probe
-from packmairie.operations.asking import ask_all
+from packmairie.operations.asking import ask_all, ready_helpers
 from packmairie.operations.desired import select
 
 
@@ -62,19 +62,20 @@ def status_pack(
     pack = load_pack(folder)
     communes = select(pack, wanted)
     names = set(checks)
-    chosen = [
-        (commune, check)
-        for commune, check in checks_of(pack, communes, briques)
-        if (not names or (commune != PLATEFORME and f"{check.brique}.{check.name}" in names))
-        and (mail or not any(isinstance(probe, MailRoundTrip) for probe in check.probes))
-    ]
-    asked: dict[Probe, str] = {}
-    for commune, check in chosen:
-        for probe in check.probes:
-            asked.setdefault(probe, commune)
-    # Mail first: it is the longest, and the rest fits in its shadow.
-    ordered = dict(sorted(asked.items(), key=lambda one: not isinstance(one[0], MailRoundTrip)))
-    answers = ask_all(pack, folder, ordered, on_progress)
+    with ready_helpers(folder, 0 if names else len(communes)) as helpers:
+        chosen = [
+            (commune, check)
+            for commune, check in checks_of(pack, communes, briques)
+            if (not names or (commune != PLATEFORME and f"{check.brique}.{check.name}" in names))
+            and (mail or not any(isinstance(probe, MailRoundTrip) for probe in check.probes))
+        ]
+        asked: dict[Probe, str] = {}
+        for commune, check in chosen:
+            for probe in check.probes:
+                asked.setdefault(probe, commune)
+        # Mail first: it is the longest, and the rest fits in its shadow.
+        ordered = dict(sorted(asked.items(), key=lambda one: not isinstance(one[0], MailRoundTrip)))
+        answers = ask_all(pack, folder, ordered, on_progress, helpers)
     now = datetime.now(UTC).replace(microsecond=0)
     preuves = tuple(preuve_of(commune, check, answers, now) for commune, check in chosen)
     titles = {check.name: check.title for _commune, check in chosen if check.title}

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from packmairie.model.change import PLATEFORME
@@ -152,6 +153,7 @@ def short_date(at: datetime) -> str:
     return text if zone else f"{text} UTC"
 
 
+@lru_cache(maxsize=1024)
 def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
     """Given a text, return a sort key in which numbers count as numbers: ``rpnt-2.4`` before ``rpnt-2.10``."""
     return tuple(
