@@ -55,7 +55,9 @@ class Handler(BaseHTTPRequestHandler):
         if bucket == "absent":
             text = "<Error><Code>NoSuchBucket</Code></Error>"
         body = text.encode()
-        self.send_response(404 if bucket == "absent" else 200)
+        if bucket == "arrete":
+            body = b""
+        self.send_response({"absent": 404, "arrete": 502}.get(bucket, 200))
         self.send_header("Last-Modified", "Mon, 30 Nov 2026 05:00:00 GMT")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -131,6 +133,9 @@ def test_requests_of_a_store_come_by_one_connection_under_its_name(shop: Shop, a
     with pytest.raises(ClientError) as told:
         store.listing("absent", "")
     assert explain(told.value) == "le seau n'existe pas"
+    with pytest.raises(ClientError) as told:
+        store.listing("arrete", "")
+    assert explain(told.value) == "le stockage est arrêté (son serveur web répond 502)"
 
 
 def test_what_is_too_long_is_not_taken_for_all_of_it(shop: Shop, authority: Authority) -> None:

@@ -216,6 +216,8 @@ def explain(error: Exception) -> str:
             "NoSuchBucket": "le seau n'existe pas",
             "403": "accès refusé à cette clé",
             "404": "absent",
+            "502": "le stockage est arrêté (son serveur web répond 502)",
+            "503": "le stockage n'est pas prêt (réponse 503)",
         }
         return words.get(code, f"{code} {error.response.get('Error', {}).get('Message', '')}".strip())
     if isinstance(error, SSLError):
