@@ -23,7 +23,7 @@ from pathlib import Path
 import httpx
 import urllib3
 
-from packmairie.engines.connections import Connections, Front, Patience
+from packmairie.engines.connections import Connections, Front, Patience, page_of
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "integration"))
 from tls_peers import Authority
@@ -47,7 +47,7 @@ Client = tuple[Callable[[], bytes], Callable[[], None]]
 """How a page is asked for, and how the connection is ended."""
 
 
-def serve(listener: socket.socket, context: ssl.SSLContext) -> None:
+def serve(listener: socket.socket, context: ssl.SSLContext, answer: bytes = ANSWER) -> None:
     """Answer one connection until it ends; a request has no body."""
     listener.settimeout(SERVER_SECONDS)
     plain, _address = listener.accept()
@@ -57,7 +57,7 @@ def serve(listener: socket.socket, context: ssl.SSLContext) -> None:
             waiting += piece
             while b"\r\n\r\n" in waiting:
                 waiting = waiting.split(b"\r\n\r\n", 1)[1]
-                secured.sendall(ANSWER)
+                secured.sendall(answer)
 
 
 def ours(context: ssl.SSLContext, port: int) -> Client:
@@ -66,7 +66,7 @@ def ours(context: ssl.SSLContext, port: int) -> Client:
     front, headers = Front("https", NAME, ADDRESS, port), {"Host": f"{NAME}:{port}"}
 
     def ask() -> bytes:
-        page, _headers = connections.request(front, "GET", "/", headers, None, patience=Patience(6, 20))
+        page = page_of(connections.exchange(front, "GET", "/", headers, None, patience=Patience(6, 20)))
         return page.body.encode()
 
     return ask, connections.end

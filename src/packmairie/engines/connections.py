@@ -29,8 +29,7 @@ KEPT_NAMES = 16
 """Names whose connection a thread keeps; the one that served longest ago goes first."""
 PAGE_LIMIT = 1_000_000
 """Bytes read of a page at most."""
-CONNECT_SECONDS = 8.0
-"""How long a server may take to accept a connection, where it is not waited for less."""
+PORTS = {"http": 80, "https": 443}
 PIECE = 65_536
 GZIP = 31
 """The window of zlib that reads gzip (RFC 1952)."""
@@ -50,11 +49,13 @@ class Front:
 class Patience:
     """How long a server may say nothing, and how long the headers may take to be whole, then the body; in seconds.
 
-    A server that trickles bytes for ever must not hold a run.
+    ``connecting`` is how long it may take to accept, where that is not as long as it may say nothing. A server that
+    trickles bytes for ever must not hold a run.
     """
 
     silence: float
     whole: float
+    connecting: float | None = None
 
 
 class SlowError(TimeoutError):
@@ -80,24 +81,6 @@ class Connections:
         self._everyone: list[OrderedDict[Front, _Connection]] = []
         self._joining = Lock()
 
-    def request(
-        self,
-        front: Front,
-        method: str,
-        target: str,
-        headers: Mapping[str, str],
-        body: bytes | None,
-        *,
-        patience: Patience,
-    ) -> tuple[Page, http.client.HTTPMessage]:
-        """Send one request and return its page, and its headers as they came; see :meth:`exchange`."""
-        reply = self.exchange(front, method, target, headers, body, patience=patience)
-        told, raw = headers_of(reply.headers), reply.content
-        if told.get("content-encoding", "").lower() == "gzip":
-            # Some servers compress for who does not ask.
-            raw = zlib.decompressobj(GZIP).decompress(raw, PAGE_LIMIT + 1)
-        return Page(reply.status, told, raw.decode("utf-8", "replace")), reply.headers
-
     def exchange(
         self,
         front: Front,
@@ -114,7 +97,7 @@ class Connections:
         the server is waited for. The certificate is verified under the front's name. Raise OSError (SSLError,
         TimeoutError, SlowError among them) or HTTPException as the world opposes them.
         """
-        connection = self._take(front, min(patience.silence, CONNECT_SECONDS))
+        connection = self._take(front, patience.connecting or patience.silence)
         try:
             reply = connection.ask(method, target, headers, body, patience)
         except BaseException:
@@ -271,6 +254,15 @@ def _opened(front: Front, context: ssl.SSLContext, seconds: float) -> socket.soc
     except BaseException:
         plain.close()
         raise
+
+
+def page_of(reply: Reply) -> Page:
+    """Return an answer as the page that it is. Raise ``zlib.error`` where it says that it is compressed, and is not."""
+    told, raw = headers_of(reply.headers), reply.content
+    if told.get("content-encoding", "").lower() == "gzip":
+        # Some servers compress for who does not ask.
+        raw = zlib.decompressobj(GZIP).decompress(raw, PAGE_LIMIT + 1)
+    return Page(reply.status, told, raw.decode("utf-8", "replace"))
 
 
 def headers_of(message: http.client.HTTPMessage) -> dict[str, str]:

@@ -43,7 +43,7 @@ class Names:
         self, resolvers: Sequence[str] = (), country_base: str | None = None, *, remembering: bool = False
     ) -> None:
         self.resolver = dns.resolver.Resolver(configure=not resolvers)
-        # The resolver's own memory also serves who is given it, and keeps absences; it costs a quarter of a question.
+        # Beside the resolver's own memory, which serves who is given it, keeps absences, and costs more to look at.
         self._found: dict[DnsQuery, tuple[float, Found]] | None = {} if remembering else None
         if remembering:
             self.resolver.cache = dns.resolver.LRUCache()

@@ -14,7 +14,7 @@ from urllib.request import Request
 
 import httpx
 
-from packmairie.engines.connections import Connections, Front, Patience, SlowError
+from packmairie.engines.connections import PORTS, Connections, Front, Patience, SlowError, page_of
 from packmairie.engines.names import Names
 from packmairie.engines.transport import CONNECT_SECONDS, trust
 from packmairie.model.probe import (
@@ -38,7 +38,6 @@ TIMEOUT_SECONDS = 10.0
 """As the State's checker waits (RPNT 1.3)."""
 PAGE_SECONDS = 20.0
 """For one page that is fetched alone."""
-PORTS = {"http": 80, "https": 443}
 MAX_REDIRECTS = 5
 MAX_LINKS = 60
 MAX_RESOURCES = 40
@@ -82,14 +81,15 @@ class Session:
         if len(self._cookies):
             headers |= self._kept_for(url)
         try:
-            page, told = self.connections.request(
+            reply = self.connections.exchange(
                 front, method, parsed.raw_path.decode("ascii"), headers, content, patience=self.patience
             )
+            page = page_of(reply)
         except (OSError, HTTPException, zlib.error) as error:
             raise _failure(parsed.host, error, self.patience) from None
         if "set-cookie" in page.headers:
             # An answer, as far as the library asks it anything.
-            self._cookies.extract_cookies(_Told(told), _visited(url))  # type: ignore[arg-type]
+            self._cookies.extract_cookies(_Told(reply.headers), _visited(url))  # type: ignore[arg-type]
         return page
 
     def _kept_for(self, url: str) -> dict[str, str]:

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, closing, suppress
 from datetime import datetime
 from typing import Any
 
@@ -42,25 +42,17 @@ def names_of(pack: Pack) -> Names | None:
     return Names(resolvers) if resolvers else None
 
 
-@contextmanager
-def open_store(pack: Pack, key: Mapping[str, str], *, attempts: int = 3) -> Iterator[Store]:
+def open_store(pack: Pack, key: Mapping[str, str], *, attempts: int = 3) -> AbstractContextManager[Store]:
     """Give the store opened with a key."""
-    store = Store(store_address(pack), key, names_of(pack), attempts=attempts)
-    try:
-        yield store
-    finally:
-        store.close()
+    return closing(Store(store_address(pack), key, names_of(pack), attempts=attempts))
 
 
-@contextmanager
-def store_asked_by(connections: Connections, names: Names, pack: Pack, key: Mapping[str, str]) -> Iterator[Store]:
+def store_asked_by(
+    connections: Connections, names: Names, pack: Pack, key: Mapping[str, str]
+) -> AbstractContextManager[Store]:
     """Give the store opened with a key, for questions whose answers are small, by connections that serve others too."""
     told = names if pack.file.resolveurs else None
-    store = Store(store_address(pack), key, sending=sending(connections, told))
-    try:
-        yield store
-    finally:
-        store.close()
+    return closing(Store(store_address(pack), key, sending=sending(connections, told)))
 
 
 def secret_of(vault: Vault, name: str, secret: str) -> Any:
