@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a page costs the processor of who asks for it, by packmairie's connections, urllib3 and httpx, in one run.
+"""What a page costs the processor of who asks for it: packmairie, the standard library, urllib3 and httpx, in one run.
 
     .venv/bin/python bench/http_clients.py [--pages 2000]
 
@@ -10,6 +10,7 @@ page of 6 kB over TLS; each client verifies its certificate. Only the client's p
 from __future__ import annotations
 
 import argparse
+import http.client
 import multiprocessing
 import socket
 import ssl
@@ -23,7 +24,8 @@ from pathlib import Path
 import httpx
 import urllib3
 
-from packmairie.engines.connections import Connections, Front, Patience, page_of
+from packmairie.engines.connections import Connections, Front, Patience
+from packmairie.engines.replies import page_of
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "integration"))
 from tls_peers import Authority
@@ -72,6 +74,20 @@ def ours(context: ssl.SSLContext, port: int) -> Client:
     return ask, connections.end
 
 
+def by_the_standard_library(context: ssl.SSLContext, port: int) -> Client:
+    """Ask by http.client, connected to an address and verified under the name."""
+    plain = socket.create_connection((ADDRESS, port))
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    client = http.client.HTTPConnection(NAME, port)
+    client.sock = context.wrap_socket(plain, server_hostname=NAME)
+
+    def ask() -> bytes:
+        client.request("GET", "/", headers={"Host": f"{NAME}:{port}"})
+        return client.getresponse().read()
+
+    return ask, client.close
+
+
 def by_urllib3(context: ssl.SSLContext, port: int) -> Client:
     """Ask an address, verified under the name, redirects not followed."""
     pool = urllib3.HTTPSConnectionPool(
@@ -94,6 +110,9 @@ def by_httpx(context: ssl.SSLContext, port: int) -> Client:
     )
 
 
+CLIENTS = {"packmairie": ours, "http.client": by_the_standard_library, "urllib3": by_urllib3, "httpx": by_httpx}
+
+
 def cost(ask: Callable[[], bytes], pages: int) -> float:
     """Return the microseconds of this process for one page."""
     before = time.process_time()
@@ -111,7 +130,7 @@ def main() -> int:
     first = 0.0
     with tempfile.TemporaryDirectory() as folder:
         authority = Authority(Path(folder))
-        for name, client in (("packmairie", ours), ("urllib3", by_urllib3), ("httpx", by_httpx)):
+        for name, client in CLIENTS.items():
             context = ssl.create_default_context(cafile=str(authority.root))
             with socket.create_server((ADDRESS, 0)) as listener:
                 server = multiprocessing.Process(target=serve, args=(listener, authority.context(NAME)), daemon=True)

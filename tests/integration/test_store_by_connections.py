@@ -15,8 +15,9 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from tls_peers import Authority
 
 from packmairie.engines import s3_sending
-from packmairie.engines.connections import PAGE_LIMIT, Connections, Patience
+from packmairie.engines.connections import Connections, Patience
 from packmairie.engines.names import Names
+from packmairie.engines.replies import PAGE_LIMIT
 from packmairie.engines.s3 import Store, StoreAddress, explain
 from packmairie.engines.s3_sending import sending
 from packmairie.engines.transport import trust

@@ -14,7 +14,7 @@ import pytest
 from tls_peers import Authority, Dialogue, over_tls, read_head, serving, starting_tls
 
 from packmairie.briques.judging import judge_certificate
-from packmairie.engines import connections, web
+from packmairie.engines import replies, web
 from packmairie.engines import transport as engine
 from packmairie.engines.names import Names
 from packmairie.engines.transport import Transport, trust
@@ -247,7 +247,7 @@ class TestFetch:
         assert isinstance(web_of(client).fetch(HttpGet("https://inconnu.example/")), Unanswered)
 
     def test_a_page_without_end_is_cut(self, authority, client, serve, monkeypatch):
-        monkeypatch.setattr(connections, "PAGE_LIMIT", 10_000)
+        monkeypatch.setattr(replies, "PAGE_LIMIT", 10_000)
         reply = self.page(b"HTTP/1.1 200 OK", body=b"x" * 5_000_000)
         answer = self.fetch(client, serve(over_tls(authority.context(HOST), reply)))
         assert isinstance(answer, Found)
@@ -310,7 +310,7 @@ class TestFetch:
         assert self.fetch(client, serve(over_tls(authority.context(HOST), reply))).value.body == "version"
 
     def test_what_was_compressed_all_the_same_is_read_and_a_bomb_is_cut(self, authority, client, serve, monkeypatch):
-        monkeypatch.setattr(connections, "PAGE_LIMIT", 10_000)
+        monkeypatch.setattr(replies, "PAGE_LIMIT", 10_000)
         for body, length in ((b"version: STSv1", 14), (b"x" * 5_000_000, 10_001)):
             reply = self.page(b"HTTP/1.1 200 OK", b"Content-Encoding: gzip", body=gzip.compress(body))
             assert len(self.fetch(client, serve(over_tls(authority.context(HOST), reply))).value.body) == length

@@ -12,7 +12,6 @@ import io
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from http.client import HTTPException
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,8 +25,9 @@ from botocore.exceptions import (
     SSLError,
 )
 
-from packmairie.engines.connections import PORTS, Connections, Front, Patience, Reply
+from packmairie.engines.connections import PORTS, Connections, Front, Patience
 from packmairie.engines.names import Names
+from packmairie.engines.replies import Reply, ReplyError
 
 PATIENCE = Patience(silence=60.0, whole=60.0, connecting=8.0)
 """As long as boto3's own way out is told to wait."""
@@ -47,7 +47,7 @@ def sending(connections: Connections, names: Names | None) -> Callable[..., AWSR
         if not reply.whole and not request.stream_output:
             # What is streamed is read as far as is wished; of the rest, nothing can be made of a part.
             raise HTTPClientError(error="la réponse est trop longue")
-        return AWSResponse(request.url, reply.status, reply.headers, _Content(reply.content))
+        return AWSResponse(request.url, reply.status, dict(reply.headers), _Content(reply.content))
 
     return send
 
@@ -72,7 +72,7 @@ def _reached(connections: Connections, names: Names | None, request: AWSPrepared
             raise SSLError(endpoint_url=request.url, error=error) from error
         except TimeoutError as error:
             raise ReadTimeoutError(endpoint_url=request.url, error=error) from error
-        except (OSError, HTTPException) as error:
+        except (OSError, ReplyError) as error:
             if not (isinstance(error, socket.gaierror) or getattr(error, "errno", None) in UNREACHED):
                 raise ConnectionClosedError(endpoint_url=request.url, error=error, request=request) from error
             failure = error

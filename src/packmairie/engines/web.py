@@ -7,15 +7,15 @@ import ssl
 import zlib
 from functools import lru_cache
 from html.parser import HTMLParser
-from http.client import HTTPException, HTTPMessage
 from http.cookiejar import CookieJar
 from urllib.parse import urlencode
 from urllib.request import Request
 
 import httpx
 
-from packmairie.engines.connections import PORTS, Connections, Front, Patience, SlowError, page_of
+from packmairie.engines.connections import PORTS, Connections, Front, Patience, SlowError
 from packmairie.engines.names import Names
+from packmairie.engines.replies import Reply, ReplyError, page_of
 from packmairie.engines.transport import CONNECT_SECONDS, trust
 from packmairie.model.probe import (
     Absent,
@@ -85,11 +85,11 @@ class Session:
                 front, method, parsed.raw_path.decode("ascii"), headers, content, patience=self.patience
             )
             page = page_of(reply)
-        except (OSError, HTTPException, zlib.error) as error:
+        except (OSError, ReplyError, zlib.error) as error:
             raise _failure(parsed.host, error, self.patience) from None
         if "set-cookie" in page.headers:
             # An answer, as far as the library asks it anything.
-            self._cookies.extract_cookies(_Told(reply.headers), _visited(url))  # type: ignore[arg-type]
+            self._cookies.extract_cookies(_Told(reply), _visited(url))  # type: ignore[arg-type]
         return page
 
     def _kept_for(self, url: str) -> dict[str, str]:
@@ -147,13 +147,16 @@ def _failure(host: str, error: Exception, patience: Patience) -> WebFailure:
 
 
 class _Told:
-    """What the cookie jar asks of an answer."""
+    """What the cookie jar asks of an answer, and of its headers."""
 
-    def __init__(self, headers: HTTPMessage) -> None:
-        self._headers = headers
+    def __init__(self, reply: Reply) -> None:
+        self._reply = reply
 
-    def info(self) -> HTTPMessage:
-        return self._headers
+    def info(self) -> _Told:
+        return self
+
+    def get_all(self, name: str, default: list[str]) -> list[str]:
+        return [value for told, value in self._reply.headers if told.lower() == name.lower()] or default
 
 
 class Web:
@@ -235,7 +238,7 @@ class Web:
         for place in dict.fromkeys(read.links):
             url = _joined(home, place)
             if url is not None and url.host == home.host and url.scheme == "https":
-                internal.append(url.copy_with(fragment=None))
+                internal.append(url.copy_with(fragment=None) if url.fragment else url)
         asked = list(dict.fromkeys(internal))[:MAX_LINKS]
         for url in asked:
             # The home page has answered already.
