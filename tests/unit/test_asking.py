@@ -14,8 +14,24 @@ from probing_samples import demo_without_a_lab
 from packmairie.inventory.loader import load_pack
 from packmairie.model.change import PLATEFORME
 from packmairie.model.pack import Pack
-from packmairie.model.probe import Answer, CertificateFile, Found, Probe, RegisterReading, Unanswered
+from packmairie.model.probe import (
+    Answer,
+    CertificateFile,
+    DnsQuery,
+    Found,
+    HttpChain,
+    HttpGet,
+    HttpPost,
+    Probe,
+    RegisterReading,
+    SiteVisit,
+    TlsHandshake,
+    Unanswered,
+    WebmailVisit,
+)
+from packmairie.model.probes_partage import FileRoundTrip
 from packmairie.operations import asking
+from packmairie.operations.probing import questions_of
 
 CODES = ("59529", "62633", "62708")
 
@@ -66,6 +82,36 @@ def test_several_processes_bring_what_one_does(
     assert ask(folder) == together
     assert len(started) == 1
     assert isinstance(together[RegisterReading("62708")], Found)
+
+
+def test_of_the_dns_what_a_batch_needs_is_asked_first_and_once(
+    folder: Path, started: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead: list[list[Probe]] = []
+    monkeypatch.setattr(asking.os, "sched_getaffinity", lambda _process: {0})
+    monkeypatch.setattr(asking.Prober, "look_ahead", lambda _prober, batch: ahead.append(list(batch)))
+    ask(folder)
+    assert started == []
+    several = [[probe for probe, commune in probes().items() if commune == code] for code in CODES]
+    assert sorted(map(str, ahead)) == sorted(map(str, several))
+
+
+@pytest.mark.parametrize(
+    ("probe", "name"),
+    [
+        (TlsHandshake("www.exemple.fr", 443), "www.exemple.fr"),
+        (HttpGet("https://mta-sts.exemple.fr/.well-known/mta-sts.txt"), "mta-sts.exemple.fr"),
+        (HttpChain("http://exemple.fr:8080/"), "exemple.fr"),
+        (HttpPost("https://autodiscover.exemple.fr/", "x"), "autodiscover.exemple.fr"),
+        (SiteVisit("https://www.exemple.fr/"), "www.exemple.fr"),
+        (WebmailVisit("https://webmail.pack.example/", "62708", "sonde@exemple.fr", "x"), "webmail.pack.example"),
+        (FileRoundTrip("https://fichiers.exemple.fr/62708/", "62708", "sonde@exemple.fr", "x"), "fichiers.exemple.fr"),
+    ],
+)
+def test_what_a_probe_will_ask_of_the_dns_is_known(probe: Probe, name: str) -> None:
+    assert questions_of(probe) == (DnsQuery(name, "A"),)
+    assert questions_of(DnsQuery(name, "MX")) == (DnsQuery(name, "MX"),)
+    assert questions_of(RegisterReading("62708")) == ()
 
 
 def test_helpers_are_ready_before_the_probes_are_known(folder: Path, started: list[subprocess.Popen[bytes]]) -> None:

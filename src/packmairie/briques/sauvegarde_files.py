@@ -20,7 +20,7 @@ PLANNED_FOLDER = "/etc/packmairie/entretien"
 PLANNED_CODE = "/usr/local/lib/packmairie-entretien"
 PLANNED_MODULES = {
     "": ("__init__",),
-    "engines": ("__init__", "names", "relay", "restic", "restic_bridge", "s3"),
+    "engines": ("__init__", "names", "questions", "relay", "restic", "restic_bridge", "s3"),
     "model": ("__init__", "preuve", "probe", "probes_sauvegarde", "problem", "sauvegarde"),
     "operations": (
         "__init__",

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import dns.exception
@@ -16,6 +16,7 @@ import dns.rdatatype
 import dns.resolver
 import dns.rrset
 
+from packmairie.engines.questions import PAYLOAD, ask_together
 from packmairie.model.probe import (
     Absent,
     Answer,
@@ -30,6 +31,8 @@ from packmairie.model.probe import (
 )
 
 LIFETIME_SECONDS = 5.0
+SHARED = frozenset({"TXT"})
+"""Types that are asked for by who is given the resolver, too."""
 
 
 class Names:
@@ -52,7 +55,7 @@ class Names:
         self.resolver.lifetime = LIFETIME_SECONDS
         # The AD bit asks whether the answer was validated, and tells it (RFC 6840 §5.7). The DO bit would have the
         # signatures themselves come, which nothing here reads.
-        self.resolver.use_edns(0, 0, 1232)
+        self.resolver.use_edns(0, 0, PAYLOAD)
         self.resolver.set_flags(dns.flags.RD | dns.flags.AD)
         self.country_base = country_base
 
@@ -70,6 +73,26 @@ class Names:
             self._found[query] = (until, answer)
         return answer
 
+    def ask_ahead(self, queries: Iterable[DnsQuery]) -> None:
+        """Ask resolvers at once what will be asked: what they find is remembered, the rest is asked for in its time.
+
+        Does nothing where answers are not remembered.
+        """
+        server = self.resolver.nameservers[0] if self.resolver.nameservers else None
+        if self._found is None or not isinstance(server, str):
+            return
+        now = time.time()
+        unknown = [
+            query
+            for query in dict.fromkeys(queries)
+            if not query.server and self._found.get(query, (now, None))[0] <= now
+        ]
+        for query, answer in ask_together(server, self.resolver.port, unknown).items():
+            if answer.rrset:
+                self._found[query] = answer.expiration, _told(answer.rrset, answer)
+            if self.resolver.cache and query.type in SHARED:
+                self.resolver.cache.put((answer.qname, answer.rdtype, answer.rdclass), answer)
+
     def _resolve(self, query: DnsQuery) -> tuple[Answer, float]:
         """Return what resolvers tell, and until when (seconds since 1970) that may be told again."""
         try:
@@ -84,10 +107,9 @@ class Names:
             return Unanswered(f"pas de réponse du DNS pour {query.name} en {LIFETIME_SECONDS:.0f} s"), 0.0
         except (dns.exception.DNSException, OSError) as error:
             return Unanswered(f"question DNS impossible : {error}"), 0.0
-        validated = bool(answer.response.flags & dns.flags.AD)
         if not answer.rrset:
             return Absent("réponse vide"), 0.0
-        return Found(DnsAnswer(values_of(answer.rrset), validated)), answer.expiration
+        return _told(answer.rrset, answer), answer.expiration
 
     def _ask_server(self, query: DnsQuery, server: str) -> Answer:
         message = dns.message.make_query(query.name, query.type)
@@ -166,6 +188,10 @@ class Names:
             entry = base.get(address)
         country = entry.get("country") if isinstance(entry, dict) else None
         return str(country.get("iso_code") or "") if isinstance(country, dict) else ""
+
+
+def _told(rrset: dns.rrset.RRset, answer: dns.resolver.Answer) -> Found:
+    return Found(DnsAnswer(values_of(rrset), bool(answer.response.flags & dns.flags.AD)))
 
 
 def values_of(rrset: dns.rrset.RRset) -> tuple[str, ...]:

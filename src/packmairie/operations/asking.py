@@ -114,6 +114,8 @@ def _asking(prober: Prober, batches: Sequence[Batch], threads: int, found: Found
 
 
 def _put(prober: Prober, batch: Batch, found: Found, stopped: Event) -> None:
+    if len(batch) > 1:
+        prober.look_ahead(batch)
     for probe in batch:
         if stopped.is_set():
             return

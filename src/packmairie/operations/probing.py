@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from packmairie.briques.catalogue import CATALOGUE
 from packmairie.engines.connections import Connections
@@ -92,6 +93,12 @@ class Prober:
                 self._store = self._opened.enter_context(asked)
             return self._store
 
+    def look_ahead(self, probes: Iterable[Probe]) -> None:
+        """Ask the DNS at once for all that these probes are known to need of it; each asks for what did not come."""
+        # A saving that fails must not leave probes without an answer.
+        with suppress(Exception):
+            self.names.ask_ahead(question for probe in probes for question in questions_of(probe))
+
     def ask(self, probe: Probe) -> Answer:
         """Return the world's answer; whatever goes wrong in asking is an absence of answer, never a verdict."""
         try:
@@ -137,6 +144,18 @@ ASKERS: dict[type[Probe], Callable[[Prober, Any], Answer]] = {
     MailRoundTrip: lambda prober, probe: prober.mail.round_trip(probe, prober.password(probe.commune, probe.secret)),
 }
 """How each kind of probe is asked."""
+
+
+def questions_of(probe: Probe) -> tuple[DnsQuery, ...]:
+    """Return what a probe asks of the DNS, as far as is known before it is asked."""
+    if isinstance(probe, DnsQuery):
+        return (probe,)
+    if isinstance(probe, TlsHandshake):
+        return (DnsQuery(probe.host, "A"),)
+    if isinstance(probe, HttpGet | HttpChain | HttpPost | SiteVisit | WebmailVisit | FileRoundTrip):
+        host = urlsplit(probe.url).hostname
+        return (DnsQuery(host, "A"),) if host else ()
+    return ()
 
 
 def witness_account(pack: Pack, vault: Vault) -> Account | None:
