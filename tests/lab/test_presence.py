@@ -434,6 +434,18 @@ class TestWebmail:
         assert "sess_vieux" not in left
         lab.run("plateforme", ["rm", f"{folder}/sess_neuf"])
 
+    def test_roundcube_s_classes_are_found_without_its_search_and_what_is_not_there_is_left_to_it(
+        self, lab: Lab
+    ) -> None:
+        classes = ["rcmail", "rcmail_action_mail_list", "rcube_db_sqlite", "rcube_session_php", "html_table"]
+        script = (
+            "require '/etc/packmairie/webmail/classes.php';"
+            " foreach (array_slice($argv, 1) as $name) { echo (int) class_exists($name), ' '; }"
+        )
+        absent = ["rcmail_action_mail_rien", "rcube_rien", "autre"]
+        done = lab.run("plateforme", ["php8.4", "-d", "display_errors=1", "-r", script, "--", *classes, *absent])
+        assert done.stdout.split() == ["1"] * len(classes) + ["0"] * len(absent), done.stdout
+
     def test_no_page_of_the_webmail_complains(self, opened: tuple[Session, str, Page], lab: Lab) -> None:
         said = lab.run("plateforme", ["journalctl", "-t", "webmail", "--output", "cat"]).stdout
         assert "Successful login" in said
