@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Requests that boto3 has made and signed, sent by the connections that pages are asked by.
 
-boto3's own way out resolves names as the machine does, hence the relay, and makes a request cost 1.4 times the
+boto3's own way out resolves names as the machine does, hence the relay, and makes a request cost 1.6 times the
 processor (``bench/store_requests.py``). Small answers only: each is read whole before boto3 sees it.
 """
 
