@@ -103,13 +103,32 @@ def test_what_is_not_an_answer_is_told(data: bytes) -> None:
         read(data)
 
 
-def test_headers_without_end_are_not_read_to_their_end() -> None:
-    reading = read(b"HTTP/1.1 200 OK\r\n")
-    line = b"X-Sans-Fin: x\r\n"
-    for _line in range(replies.HEAD_LIMIT // len(line) - 4):
+@pytest.mark.parametrize(
+    ("start", "line"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", b"X-Sans-Fin: x\r\n"),
+        (b"HTTP/1.1 200 OK\r\nX-Sans-Fin: ", b"xxxxxxxxxxxxxxx"),
+        (b"", EARLY),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", b"xxxxxxxxxxxxxxx"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n", b"X-Sans-Fin: x\r\n"),
+    ],
+    ids=["headers", "one header", "first answers", "about a piece", "after the content"],
+)
+def test_what_surrounds_a_page_is_not_read_without_end(start: bytes, line: bytes) -> None:
+    reading = read(start) if start else Reading("GET")
+    for _line in range((replies.HEAD_LIMIT - 100) // len(line)):
         reading.feed(line)
     with pytest.raises(ReplyError, match="trop longs"):
-        reading.feed(line * 6)
+        reading.feed(line * 20)
+
+
+def test_a_page_may_come_in_small_pieces() -> None:
+    reading = read(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for _piece in range(20_000):
+        reading.feed(b"a\r\n0123456789\r\n")
+    reading.feed(b"0\r\nX-Fin: 1\r\n\r\n")
+    assert (reading.ended, len(reading.reply().content)) == (True, 200_000)
+    assert "x-fin" not in headers_of(reading.reply())
 
 
 def test_content_without_end_is_cut_and_known_to_be(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from packmairie.model.probe import Page
 PAGE_LIMIT = 1_000_000
 """Bytes kept of a page at most."""
 HEAD_LIMIT = 65_536
-"""Bytes read before the headers have ended, at most."""
+"""Bytes of headers at most; what surrounds the pieces of a page may be as long as the page besides."""
 GZIP = 31
 """The window of zlib that reads gzip (RFC 1952)."""
 _NOT_IN_TARGET = re.compile(r"[^\x21-\x7e]")
@@ -95,7 +95,7 @@ class Reading:
                 raise ReplyError(f"réponse illisible ({error})") from None
             # What follows an answer is not part of it.
             self.lasting = False
-        if not self.headed and self._received > HEAD_LIMIT:
+        if not self.ended and self._received > HEAD_LIMIT + 2 * self._kept:
             raise ReplyError("en-têtes trop longs")
 
     def close(self) -> None:
@@ -115,8 +115,8 @@ class Reading:
         self.lasting = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Called by the parser."""
-        if not self.ended:
+        """Called by the parser; what is told after the content is not what a page is judged by (RFC 9110 §6.5.1)."""
+        if not (self.headed or self.ended):
             self._headers.append((name.decode("latin-1"), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
