@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from itertools import pairwise
 
 import pytest
@@ -66,8 +68,9 @@ def test_without_content(data: bytes, method: str, lasting: bool) -> None:
 def test_what_nobody_asked_for_is_not_read_and_nothing_more_is_asked_of_that_server(method: str, more: bytes) -> None:
     reading = read((WHOLE if method == "GET" else WHOLE.removesuffix(b"page")) + more, method)
     assert (reading.ended, reading.lasting) == (True, False)
-    assert reading.reply().content == (b"page" if method == "GET" else b"")
-    assert "x-faux" not in headers_of(reading.reply())
+    reply = reading.reply()
+    assert reply.content == (b"page" if method == "GET" else b"")
+    assert "x-faux" not in headers_of(reply)
 
 
 def test_an_answer_without_length_ends_with_the_connection() -> None:
@@ -127,8 +130,10 @@ def test_a_page_may_come_in_small_pieces() -> None:
     for _piece in range(20_000):
         reading.feed(b"a\r\n0123456789\r\n")
     reading.feed(b"0\r\nX-Fin: 1\r\n\r\n")
-    assert (reading.ended, len(reading.reply().content)) == (True, 200_000)
-    assert "x-fin" not in headers_of(reading.reply())
+    assert reading.ended
+    reply = reading.reply()
+    assert len(reply.content) == 200_000
+    assert "x-fin" not in headers_of(reply)
 
 
 def test_content_without_end_is_cut_and_known_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +142,20 @@ def test_content_without_end_is_cut_and_known_to_be(monkeypatch: pytest.MonkeyPa
     for _piece in range(3):
         reading.feed(b"x" * 8)
     assert reading.too_long
-    assert (reading.reply().whole, reading.reply().content) == (False, b"x" * 16)
+    reply = reading.reply()
+    assert (reply.whole, reply.content) == (False, b"x" * 16)
+
+
+def test_an_answer_that_was_read_leaves_nothing_to_the_collector() -> None:
+    gc.disable()
+    try:
+        reading = read(WHOLE)
+        left = weakref.ref(reading)
+        assert reading.reply().content == b"page"
+        del reading
+        assert left() is None
+    finally:
+        gc.enable()
 
 
 class TestRequest:

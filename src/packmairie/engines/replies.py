@@ -107,7 +107,9 @@ class Reading:
         self.ended, self.lasting = True, False
 
     def reply(self) -> Reply:
-        """Return the answer."""
+        """Return the answer, after which nothing more is fed."""
+        # It holds this object, which holds it: thousands of pages would wait for the collector.
+        del self._parser
         return Reply(self.status, tuple(self._headers), b"".join(self._pieces), not self.too_long)
 
     def on_message_begin(self) -> None:
