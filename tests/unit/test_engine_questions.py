@@ -84,6 +84,13 @@ def remembering(port: int) -> Names:
     return names
 
 
+def failed(question: dns.message.Message) -> bytes:
+    """Return an answer that says at once that it failed, and what it found."""
+    reply = dns.message.from_wire(found(question, "192.0.2.66"))
+    reply.set_rcode(dns.rcode.SERVFAIL)
+    return reply.to_wire()
+
+
 def addressed(question: dns.message.Message) -> list[bytes]:
     return [found(question, SPF if question.question[0].rdtype.name == "TXT" else "192.0.2.7")]
 
@@ -121,8 +128,19 @@ def test_the_policy_of_senders_is_read_in_what_was_found(resolver: Callable[[Ans
         lambda question: [question.to_wire()],
         lambda question: [found(question)],
         lambda question: [dns.message.make_response(question).to_wire()[:2] + b"\x81\x82" + b"\0" * 8],
+        lambda question: [failed(question)],
     ],
-    ids=["silence", "no message", "cut short", "another number", "another question", "itself", "nothing", "failure"],
+    ids=[
+        "silence",
+        "no message",
+        "cut short",
+        "another number",
+        "another question",
+        "itself",
+        "nothing",
+        "failure",
+        "failure and records",
+    ],
 )
 def test_what_is_not_a_plain_answer_is_asked_by_itself(
     resolver: Callable[[Answering], Resolver], first: Answering
@@ -171,6 +189,18 @@ def test_silence_and_a_closed_port_hold_nobody(resolver: Callable[[Answering], R
         port = closed.getsockname()[1]
     assert questions.ask_together(HERE, port, wanted) == {}
     assert time.monotonic() - started < 2
+
+
+def test_a_resolver_that_never_stops_talking_holds_nobody(resolver: Callable[[Answering], Resolver]) -> None:
+    def answering(question: dns.message.Message) -> Iterator[bytes]:
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            yield b"rien"
+
+    server = resolver(answering)  # type: ignore[arg-type]  # as long as it is listened to
+    started = time.monotonic()
+    assert questions.ask_together(HERE, server.port, [DnsQuery("exemple.fr", "A")]) == {}
+    assert time.monotonic() - started < 1.5
 
 
 def test_who_does_not_remember_asks_nothing_ahead(resolver: Callable[[Answering], Resolver]) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Many questions asked of a resolver at once. One by one, half of what each costs is to wait and to be woken."""
+"""Many questions asked of a resolver at once: one by one, much of what each costs is to wait and to be woken."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from ipaddress import ip_address
 import dns.exception
 import dns.flags
 import dns.message
-import dns.rdataclass
-import dns.rdatatype
+import dns.rcode
 import dns.resolver
 
 from packmairie.model.probe import DnsQuery
@@ -61,8 +60,8 @@ def _exchange(
         if question.id not in waiting:
             waiting[question.id] = query, question
             asking.send(wire)
-    while waiting:
-        asking.settimeout(max(0.001, end - time.monotonic()))
+    while waiting and (left := end - time.monotonic()) > 0:
+        asking.settimeout(left)
         try:
             reply = dns.message.from_wire(asking.recv(PAYLOAD))
         except (dns.exception.DNSException, ValueError):
@@ -85,7 +84,8 @@ def _question(query: DnsQuery) -> dns.message.Message:
 
 
 def _answer(question: dns.message.Message, reply: dns.message.Message) -> dns.resolver.Answer | None:
-    if reply.flags & dns.flags.TC or not isinstance(reply, dns.message.QueryMessage):
+    whole = reply.rcode() == dns.rcode.NOERROR and not reply.flags & dns.flags.TC
+    if not whole or not isinstance(reply, dns.message.QueryMessage):
         return None
     asked = question.question[0]
     try:
