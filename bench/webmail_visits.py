@@ -7,8 +7,7 @@ FOLDER is a pack that is deployed on the lab. A visit is that of ``packmairie st
 messages, log out. Each setting is put back to what is usual, alone and then with the others (a process for each
 log-in; the bundle of authorities read for each connection; mail read by TLS from the very host; a connection to the
 base for each page; classes searched for; argon2id as for passwords that people choose); processor time is what systemd
-counts for the unit. The host gets its own files back at
-the end. Needs root.
+counts for the unit. The host gets its own files back at the end. Needs root.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tls_peers import Authority
+from tls_peers import Authority, running
 
 from packmairie.engines import connections as engine
 from packmairie.engines import transport
@@ -96,12 +96,9 @@ def authority(tmp_path: Path) -> Authority:
 
 @pytest.fixture
 def server(authority: Authority) -> Iterator[Server]:
-    with Server(authority) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
+    server = Server(authority)
+    with running(server):
         yield server
-        server.shutdown()
-        thread.join(5)
 
 
 @pytest.fixture

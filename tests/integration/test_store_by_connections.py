@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
-from tls_peers import Authority
+from tls_peers import Authority, running
 
 from packmairie.engines import s3_sending
 from packmairie.engines.connections import Connections, Patience
@@ -103,13 +103,10 @@ def authority(tmp_path: Path) -> Authority:
 
 @pytest.fixture
 def shop(authority: Authority) -> Iterator[Shop]:
-    with Shop(authority) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
+    server = Shop(authority)
+    with running(server):
         yield server
         server.silence.set()
-        server.shutdown()
-        thread.join(5)
 
 
 def opened(port: int, root: Path | None, attempts: int = 1) -> Store:

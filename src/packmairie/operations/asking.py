@@ -12,15 +12,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from itertools import chain, groupby
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event, Thread
-from types import TracebackType
-from typing import Self
 
 from packmairie.inventory.loader import load_pack
 from packmairie.inventory.vault import Vault
@@ -63,7 +61,7 @@ def ask_all(
     found: Found = SimpleQueue()
     with Prober(pack, Vault(folder)) as prober, ExitStack() as started:
         for number, share in enumerate(shares[1:]):
-            helper = helpers[number] if number < len(helpers) else started.enter_context(Helper(folder))
+            helper = helpers[number] if number < len(helpers) else started.enter_context(closing(Helper(folder)))
             helper.ask(share, threads, found)
         with _asking(prober, shares[0], threads, found):
             for done in range(1, len(probes) + 1):
@@ -123,7 +121,7 @@ def _put(prober: Prober, batch: Batch, found: Found, stopped: Event) -> None:
 
 
 class Helper:
-    """Another process that asks probes; nothing secret passes between the two. Leaving it ends it."""
+    """Another process that asks probes, until it is closed; nothing secret passes between the two."""
 
     def __init__(self, folder: Path) -> None:
         """Start it; it loads the pack of this folder, and waits for what to ask."""
@@ -138,12 +136,8 @@ class Helper:
             # One that has ended already is found out when it is to answer.
             self._pipe.send((folder, gc.get_threshold()))
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """End it."""
         self._process.terminate()
         self._process.wait()
         if self._reader:
@@ -160,7 +154,10 @@ class Helper:
 def ready_helpers(folder: Path, communes: int) -> Iterator[Sequence[Helper]]:
     """Give the processes that all checks of so many communes will need, started: they load while checks are listed."""
     with ExitStack() as started:
-        yield [started.enter_context(Helper(folder)) for _number in range(processes_for(communes * FEWEST_PROBES) - 1)]
+        yield [
+            started.enter_context(closing(Helper(folder)))
+            for _number in range(processes_for(communes * FEWEST_PROBES) - 1)
+        ]
 
 
 def _read(pipe: Connection, batches: Sequence[Batch], threads: int, found: Found) -> None:
